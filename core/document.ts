@@ -1,0 +1,17 @@
+/**
+ * The nouns that travel through the pipeline.
+ */
+import type { DomainName } from "./domain.ts";
+
+/** Token ids: 16 bits where every id of the vocabulary fits, else 32 (as Arrow's uint16 and int32 columns). */
+export type TokenIds = Uint16Array | Int32Array;
+
+/** One text of the corpus and where it came from. */
+export interface Document {
+  /** Path of the file under the input root, with `/`. */
+  readonly source: string;
+  /** 1-based number of the record in that file, counting bad ones. */
+  readonly line: number;
+  readonly domain: DomainName;
+  readonly text: string;
+}

@@ -1,0 +1,53 @@
+/**
+ * What a test may need that is not always there. Absent, the test is skipped with the reason; under HEADRACE_REQUIRE=1 it fails instead.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after } from "node:test";
+
+export const ROOT = resolve(import.meta.dirname, "..");
+
+const required = process.env["HEADRACE_REQUIRE"] === "1";
+
+/** A folder that is removed when the test file ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "headrace-test-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The shared data folder, `$HEADRACE_SHARED` or `../shared`; use as `{ skip: shared.missing }`. */
+export const shared = (() => {
+  const path = process.env["HEADRACE_SHARED"] ?? resolve(ROOT, "../shared");
+  const sample = join(path, "data/redpajama-sample");
+  return {
+    path,
+    sample,
+    labels: join(path, "data/labels"),
+    missing: absent(existsSync(sample), "the shared sample is not here"),
+  };
+})();
+
+/** A Python that imports the modules, from `$HEADRACE_PYTHON`, `.venv` or the path. */
+export function python(...modules: readonly string[]): {
+  readonly command: string;
+  readonly missing: string | false;
+} {
+  const candidates = [process.env["HEADRACE_PYTHON"], join(ROOT, ".venv/bin/python"), "python3"];
+  const script = modules.map((name) => `import ${name}`).join("\n") || "pass";
+  for (const command of candidates)
+    if (command && spawnSync(command, ["-c", script], { stdio: "ignore" }).status === 0)
+      return { command, missing: false };
+  return {
+    command: "python3",
+    missing: absent(false, `no Python with ${modules.join(", ") || "anything"} was found`),
+  };
+}
+
+function absent(present: boolean, reason: string): string | false {
+  if (present) return false;
+  if (required) throw new Error(`${reason}, and HEADRACE_REQUIRE=1 asks for it`);
+  return reason;
+}
