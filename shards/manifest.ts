@@ -1,0 +1,175 @@
+/**
+ * `manifest.json`: what a folder of shards holds, with the hash and the byte positions of everything (docs/format.md 1.2 and 1.4).
+ * A function of the build's inputs alone: no time, host or path outside the folder.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { HeadraceError, messageOf } from "../core/errors.ts";
+import { hashOf } from "../core/hash.ts";
+import {
+  array,
+  boolean,
+  integer,
+  nullable,
+  object,
+  oneOf,
+  parseJson,
+  record,
+  string,
+} from "../core/parse.ts";
+import { writeFileWhole } from "./commit.ts";
+
+const count = integer(0);
+const counts = record(count);
+
+const tokenizer = object({
+  name: string,
+  sha256: string,
+  vocabularySize: integer(1),
+  bos: nullable(count),
+  eos: nullable(count),
+  addBos: boolean,
+  addEos: boolean,
+});
+
+const filter = object({ name: string, sha256: string, dropWhen: oneOf("high", "low") });
+
+const batch = object({ documents: count, tokens: count, offsetsAt: count, tokensAt: count });
+
+const shard = object({
+  path: string,
+  split: oneOf("train", "validation", "dropped"),
+  domain: string,
+  documents: count,
+  tokens: count,
+  bytes: count,
+  sha256: string,
+  batches: array(batch),
+});
+
+const table = object({ path: string, documents: count, bytes: count, sha256: string });
+
+const domainAccount = object({
+  read: count,
+  kept: count,
+  heldOut: count,
+  dropped: counts,
+  quarantined: count,
+  tokens: object({ kept: count, heldOut: count, dropped: counts, gap: count }),
+});
+
+const account = object({
+  read: count,
+  kept: count,
+  heldOut: count,
+  quarantined: count,
+  incidents: count,
+  dropped: counts,
+  bytes: object({ read: count, unreadable: count, total: count }),
+  domains: record(domainAccount),
+});
+
+const manifest = object({
+  format: oneOf("headrace-shards/1"),
+  key: string,
+  tokenizer,
+  tokenType: oneOf("uint16", "int32"),
+  filters: array(filter),
+  domains: array(string),
+  shards: array(shard),
+  tables: array(table),
+  account,
+  fingerprint: string,
+});
+
+/** Which tokenizer made the token ids, and whether each document begins and ends with its control ids. */
+export type ManifestTokenizer = ReturnType<typeof tokenizer>;
+/** A filter of the build. */
+export type ManifestFilter = ReturnType<typeof filter>;
+/** One file of token ids. `path` is relative to the folder, with `/`. */
+export type TokenShard = ReturnType<typeof shard>;
+/** `train`, `validation` or `dropped`. */
+export type Split = TokenShard["split"];
+/** One file of the score table. */
+export type ScoreTable = ReturnType<typeof table>;
+/** Where the records of one domain went. */
+export type DomainAccount = ReturnType<typeof domainAccount>;
+/** Where every record and every byte of the input went. */
+export type Account = ReturnType<typeof account>;
+/** What a folder of shards holds. */
+export type ShardManifest = ReturnType<typeof manifest>;
+
+/** The splits in stream order. */
+export const SPLITS: readonly Split[] = ["train", "validation", "dropped"];
+
+/** The name of the manifest in its folder. */
+export const MANIFEST = "manifest.json";
+
+/** Checks a manifest's shape, not its sense (`verifyShards` does). Fields come back in the order of docs/format.md. Throws ERR_PARSE. */
+export function parseManifest(value: unknown, at: string = MANIFEST): ShardManifest {
+  return manifest(value, at);
+}
+
+/** Checks an account's shape, not its sums. Throws ERR_PARSE. */
+export function parseAccount(value: unknown, at = "account"): Account {
+  return account(value, at);
+}
+
+/** Reads the manifest of a folder of shards. Throws ERR_INPUT where there is none, ERR_PARSE, and ERR_MANIFEST where the fingerprint is another. */
+export async function readManifest(dir: string): Promise<ShardManifest> {
+  const path = join(dir, MANIFEST);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    const absent = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new HeadraceError(
+      "ERR_INPUT",
+      absent
+        ? `${dir} has no ${MANIFEST}; name a folder that a finished "headrace build" wrote, or finish the build`
+        : `cannot read ${path}: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  const parsed = parseJson(text, manifest, path);
+  const fingerprint = manifestFingerprint(parsed);
+  if (fingerprint !== parsed.fingerprint)
+    throw new HeadraceError(
+      "ERR_MANIFEST",
+      `${path} says its fingerprint is ${parsed.fingerprint}, and its shards give ${fingerprint}; restore the file or build again`,
+    );
+  return parsed;
+}
+
+/** Writes the manifest of a folder whole or not at all; the same manifest gives the same bytes. Throws ERR_PARSE and ERR_OUTPUT. */
+export async function writeManifest(dir: string, value: ShardManifest): Promise<void> {
+  await writeFileWhole(join(dir, MANIFEST), formatManifest(parseManifest(value)));
+}
+
+/** What a schedule binds itself to: sha256 over the tokenizer and every shard's path, counts and hash (docs/format.md 1.2). */
+export function manifestFingerprint(of: Omit<ShardManifest, "fingerprint">): string {
+  return hashOf({
+    format: of.format,
+    tokenizer: of.tokenizer,
+    tokenType: of.tokenType,
+    domains: of.domains,
+    shards: of.shards.map(({ path, split, domain, documents, tokens, sha256 }) => ({
+      path,
+      split,
+      domain,
+      documents,
+      tokens,
+      sha256,
+    })),
+  });
+}
+
+/** JSON with a line for each shard, table and field, so that two manifests can be compared with `diff`. */
+function formatManifest(value: ShardManifest): string {
+  const fields = Object.entries(value).map(([name, field]) => {
+    if (Array.isArray(field) && typeof field[0] === "object")
+      return `  "${name}": [\n${field.map((item) => `    ${JSON.stringify(item)}`).join(",\n")}\n  ]`;
+    return `  "${name}": ${JSON.stringify(field)}`;
+  });
+  return `{\n${fields.join(",\n")}\n}\n`;
+}
