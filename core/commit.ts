@@ -1,0 +1,81 @@
+/**
+ * Files that are there whole or not at all: written under a temporary name, flushed to the disk, renamed, and the folder flushed.
+ * After a crash the last good state is readable; what is left over ends in `.tmp` and may be deleted.
+ */
+import { randomBytes } from "node:crypto";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { HeadraceError, messageOf } from "./errors.ts";
+
+/** A file that is being written. */
+export interface PendingFile {
+  readonly handle: FileHandle;
+  /** Flushes, closes, renames to the final name (replacing what is there) and flushes the folder. */
+  commit(): Promise<void>;
+  /** Closes and deletes. Does nothing after `commit` or another `abort`. */
+  abort(): Promise<void>;
+}
+
+/** Opens a temporary file beside `path`, whose folder is made where it is missing. Throws ERR_OUTPUT. */
+export async function openPending(path: string): Promise<PendingFile> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  const handle = await attempt(path, async () => {
+    await mkdir(folder, { recursive: true });
+    return open(temporary, "wx");
+  });
+  let ended = false;
+  return {
+    handle,
+    async commit() {
+      await attempt(path, async () => {
+        await handle.sync();
+        await handle.close();
+        await rename(temporary, path);
+        ended = true;
+        await syncFolder(folder);
+      });
+    },
+    async abort() {
+      if (ended) return;
+      ended = true;
+      await handle.close().catch(() => {});
+      await rm(temporary, { force: true });
+    },
+  };
+}
+
+/** Writes a file whole or not at all. Throws ERR_OUTPUT, leaving what was there before. */
+export async function writeFileWhole(path: string, data: string | Uint8Array): Promise<void> {
+  const pending = await openPending(path);
+  try {
+    await attempt(path, () => pending.handle.writeFile(data));
+    await pending.commit();
+  } finally {
+    await pending.abort();
+  }
+}
+
+/** Flushes a folder's list of names, without which a renamed file may be gone after a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Runs `write`; what it throws comes back as ERR_OUTPUT naming `path`. */
+export async function attempt<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    if (cause instanceof HeadraceError) throw cause;
+    throw new HeadraceError(
+      "ERR_OUTPUT",
+      `cannot write ${path}: ${messageOf(cause)}; free space or permit writing there, then run again`,
+      { cause },
+    );
+  }
+}

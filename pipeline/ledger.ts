@@ -1,0 +1,110 @@
+/**
+ * The ledger: what every task of a build came to, in SQLite, for quick questions while and after a build.
+ * It is a cache with one writer. The task manifests are the truth, and `rebuildLedger` makes it again from them.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { HeadraceError } from "../core/errors.ts";
+import { parseTaskManifest, type TaskManifest } from "./task-manifest.ts";
+
+/** An open ledger. */
+export interface Ledger {
+  /** Adds or replaces a finished task, in one transaction. */
+  record(task: TaskManifest): void;
+  /** Adds an event line (reused, calibrated, compacted, resumed). */
+  event(kind: string, detail: string): void;
+  close(): void;
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS task (
+    task INTEGER PRIMARY KEY, key TEXT NOT NULL, read INTEGER NOT NULL, kept INTEGER NOT NULL, quarantined INTEGER NOT NULL,
+    incidents INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS input (
+    source TEXT PRIMARY KEY, task INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS outcome (
+    task INTEGER NOT NULL, domain TEXT NOT NULL, outcome TEXT NOT NULL, documents INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    PRIMARY KEY (task, domain, outcome)) STRICT;
+  CREATE TABLE IF NOT EXISTS event (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, detail TEXT NOT NULL) STRICT;`;
+
+/** Opens the ledger of a build folder, making it where it is absent. A broken ledger file is replaced: it is only a cache. */
+export function openLedger(buildFolder: string): Ledger {
+  const path = join(buildFolder, "ledger.sqlite");
+  const database = openDatabase(path);
+  const task = database.prepare("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)");
+  const input = database.prepare("INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?)");
+  const outcome = database.prepare("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?)");
+  const event = database.prepare("INSERT INTO event (kind, detail) VALUES (?, ?)");
+  const forget = database.prepare("DELETE FROM outcome WHERE task = ?");
+  const record = database.transaction((manifest: TaskManifest) => {
+    const { account } = manifest;
+    task.run(manifest.task, manifest.key, account.read, account.kept, account.quarantined, account.incidents, account.bytes.read);
+    for (const file of manifest.inputs) input.run(file.source, manifest.task, file.bytes, file.sha256);
+    forget.run(manifest.task);
+    for (const [name, domain] of Object.entries(account.domains)) {
+      outcome.run(manifest.task, name, "kept", domain.kept, domain.tokens.kept);
+      outcome.run(manifest.task, name, "quarantined", domain.quarantined, 0);
+      for (const [filter, documents] of Object.entries(domain.dropped))
+        outcome.run(manifest.task, name, `dropped:${filter}`, documents, domain.tokens.dropped[filter] ?? 0);
+    }
+  });
+  return {
+    record: (manifest) => void record(manifest),
+    event: (kind, detail) => void event.run(kind, detail),
+    close: () => void database.close(),
+  };
+}
+
+/** Makes the ledger again from the task manifests of a build folder. Returns how many tasks it holds. */
+export function rebuildLedger(buildFolder: string): number {
+  const tasks = join(buildFolder, "tasks");
+  if (!existsSync(tasks))
+    throw new HeadraceError("ERR_OUTPUT", `${buildFolder} holds no tasks; name the output folder of a build that has its .build folder`);
+  rmSync(join(buildFolder, "ledger.sqlite"), { force: true });
+  const ledger = openLedger(buildFolder);
+  let count = 0;
+  for (const name of readdirSync(tasks).sort()) {
+    const path = join(tasks, name, "task.json");
+    if (!existsSync(path)) continue;
+    ledger.record(parseTaskManifest(readFileSync(path, "utf8"), path));
+    count++;
+  }
+  ledger.close();
+  return count;
+}
+
+/** One row of `summary`. */
+export interface LedgerRow {
+  readonly domain: string;
+  readonly outcome: string;
+  readonly documents: number;
+  readonly tokens: number;
+}
+
+/** Documents and tokens by domain and outcome over the finished tasks. */
+export function ledgerSummary(buildFolder: string): readonly LedgerRow[] {
+  const database = new Database(join(buildFolder, "ledger.sqlite"), { readonly: true, fileMustExist: true });
+  const rows = database
+    .prepare("SELECT domain, outcome, SUM(documents) AS documents, SUM(tokens) AS tokens FROM outcome GROUP BY domain, outcome ORDER BY domain, outcome")
+    .all() as LedgerRow[];
+  database.close();
+  return rows;
+}
+
+function openDatabase(path: string): Database.Database {
+  try {
+    return prepare(new Database(path));
+  } catch {
+    rmSync(path, { force: true });
+    return prepare(new Database(path));
+  }
+}
+
+function prepare(database: Database.Database): Database.Database {
+  database.pragma("journal_mode = DELETE");
+  database.pragma("synchronous = OFF"); // a cache: a torn file is made again from the task manifests
+  database.exec(SCHEMA);
+  return database;
+}
