@@ -4,8 +4,9 @@
  * with n(h) the distinct tokens seen after h. Counts are exact, so probabilities sum to 1; it is deterministic, and a saved model goes on
  * to the last bit. It gives up everything that a network learns beyond three tokens.
  */
-import { HeadraceError } from "../../core/errors.ts";
+
 import type { TokenIds } from "../../core/document.ts";
+import { HeadraceError } from "../../core/errors.ts";
 import { CountTable } from "./table.ts";
 
 /** Sizes of a model. */
@@ -42,7 +43,11 @@ export class TrigramModel {
   constructor(shape: Partial<ModelShape> & Pick<ModelShape, "vocabulary">, saved?: SavedArrays) {
     this.shape = { pairBits: 20, tripleBits: 21, ...shape };
     const { vocabulary, pairBits, tripleBits } = this.shape;
-    if (vocabulary > 2 ** 20) throw new HeadraceError("ERR_TRAINER", `the embedded trainer takes up to 1,048,576 token ids, not ${vocabulary}; use --trainer torch`);
+    if (vocabulary > 2 ** 20)
+      throw new HeadraceError(
+        "ERR_TRAINER",
+        `the embedded trainer takes up to 1,048,576 token ids, not ${vocabulary}; use --trainer torch`,
+      );
     this.#single = saved?.single ?? new Uint32Array(vocabulary);
     this.#afterToken = saved?.afterToken ?? new Uint32Array(vocabulary);
     this.#kindsAfterToken = saved?.kindsAfterToken ?? new Uint32Array(vocabulary);
@@ -96,7 +101,10 @@ export class TrigramModel {
 
   #probability(pair: number, last: number, token: number): number {
     const { vocabulary } = this.shape;
-    let p = this.#total === 0 ? 1 / vocabulary : (this.#single[token]! + this.#distinct / vocabulary) / (this.#total + this.#distinct);
+    let p =
+      this.#total === 0
+        ? 1 / vocabulary
+        : (this.#single[token]! + this.#distinct / vocabulary) / (this.#total + this.#distinct);
     const after = this.#afterToken[last]!;
     if (after === 0) return p;
     const kinds = this.#kindsAfterToken[last]!;

@@ -16,7 +16,11 @@ export class CountTable {
   #used: number;
 
   /** A table of 2^bits slots; with `keys` and `counts`, one that was saved. */
-  constructor(bits: number, keys = new Float64Array(2 ** bits), counts = new Uint32Array(2 ** bits)) {
+  constructor(
+    bits: number,
+    keys: Float64Array = new Float64Array(2 ** bits),
+    counts: Uint32Array = new Uint32Array(2 ** bits),
+  ) {
     this.slots = 2 ** bits;
     this.keys = keys;
     this.counts = counts;
@@ -48,7 +52,8 @@ export class CountTable {
     const key = high * 2 ** 20 + low + 1;
     const mask = this.slots - 1;
     let slot = mix32(Math.imul(high, 0x9e3779b1) ^ low) & mask;
-    for (let seen = this.keys[slot]!; seen !== 0 && seen !== key; seen = this.keys[slot]!) slot = (slot + 1) & mask;
+    for (let seen = this.keys[slot]!; seen !== 0 && seen !== key; seen = this.keys[slot]!)
+      slot = (slot + 1) & mask;
     return slot;
   }
 }
