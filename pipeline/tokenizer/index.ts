@@ -1,0 +1,11 @@
+export { type BpeOptions, bpeTokenizer } from "./bpe-tokenizer.ts";
+export { encodeDocument, encodeDocumentInto } from "./document.ts";
+export { LLAMA2_SHA256 } from "./llama2.ts";
+export { loadTokenizer } from "./load.ts";
+export {
+  type DocumentTokens,
+  ensureCapacity,
+  type TokenBuffer,
+  type Tokenizer,
+  tokenBuffer,
+} from "./tokenizer.ts";

@@ -1,0 +1,135 @@
+/**
+ * The vocabulary of a SentencePiece BPE tokenizer, however it was stored: pieces by id, their types, and the order of merges.
+ * Its fingerprint covers all that decides the ids of a text and nothing else, so every file form of one vocabulary has the same.
+ */
+import { HeadraceError } from "../../core/errors.ts";
+import { hashOf } from "../../core/hash.ts";
+
+/** What SentencePiece writes for a space. */
+export const SPACE_MARK = "\u2581";
+
+/** The way out that every refusal names. */
+export const WAY_OUT = "use --tokenizer-engine transformers (exact for other tokenizers, far slower)";
+
+/** SentencePiece's numbers of the piece types that are supported. */
+export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, byte: 6 } as const;
+
+/** A checked vocabulary. Text becomes normal pieces and, for code points that are no piece, byte pieces; never the others. */
+export interface Vocabulary {
+  /** By id; U+2581 stands for a space. */
+  readonly pieces: readonly string[];
+  /** By id, one of PIECE_TYPE. */
+  readonly types: Uint8Array;
+  /** By id: which merge comes first (0), equal ranks leftmost first; -1 for a piece that no merge makes. Dense. */
+  readonly ranks: Int32Array;
+  /** Whether a text that is not empty gets a space mark in front. */
+  readonly dummyPrefix: boolean;
+  readonly unknown: number;
+  readonly bos: number | null;
+  readonly eos: number | null;
+}
+
+/** A normal piece made of two others. */
+export interface Split {
+  readonly left: number;
+  readonly right: number;
+  readonly result: number;
+}
+
+/** The ids of the normal pieces. Throws ERR_TOKENIZER when two pieces are spelled alike. */
+export function normalIds(
+  pieces: readonly string[],
+  types: Uint8Array,
+  subject: string,
+): ReadonlyMap<string, number> {
+  const ids = new Map<string, number>();
+  for (const [id, piece] of pieces.entries()) {
+    if (types[id] !== PIECE_TYPE.normal) continue;
+    if (ids.has(piece))
+      throw new HeadraceError(
+        "ERR_TOKENIZER",
+        `${subject} has piece ${JSON.stringify(piece)} twice (ids ${ids.get(piece)} and ${id}); take an undamaged copy`,
+      );
+    ids.set(piece, id);
+  }
+  return ids;
+}
+
+/** Every way to make a normal piece of two normal pieces, in id order of the result. */
+export function* splits(pieces: readonly string[], ids: ReadonlyMap<string, number>): Generator<Split> {
+  for (const [piece, result] of ids) {
+    let at = 0;
+    for (const character of piece) {
+      at += character.length;
+      if (at === pieces[result]!.length) break;
+      const left = ids.get(piece.slice(0, at));
+      const right = ids.get(piece.slice(at));
+      if (left !== undefined && right !== undefined) yield { left, right, result };
+    }
+  }
+}
+
+/** Dense ranks of the pieces that some merge makes, from their scores: the highest score is 0, equal scores share a rank. */
+export function ranksFromScores(
+  pieces: readonly string[],
+  types: Uint8Array,
+  scores: Float64Array,
+  subject: string,
+): Int32Array {
+  const made = new Set<number>();
+  for (const { result } of splits(pieces, normalIds(pieces, types, subject))) made.add(result);
+  const order = [...made].sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const ranks = new Int32Array(pieces.length).fill(-1);
+  let rank = -1;
+  for (const [i, id] of order.entries()) {
+    if (i === 0 || scores[id] !== scores[order[i - 1]!]) rank++;
+    ranks[id] = rank;
+  }
+  return ranks;
+}
+
+/**
+ * Checks what the encoder relies on: all 256 byte pieces, one unknown piece, and every code point of a piece a piece itself.
+ * Throws ERR_TOKENIZER naming what is missing.
+ */
+export function checkVocabulary(vocabulary: Vocabulary, subject: string): Vocabulary {
+  const { pieces, types } = vocabulary;
+  const bytes = new Set(pieces.filter((_, id) => types[id] === PIECE_TYPE.byte));
+  for (let byte = 0; byte < 256; byte++)
+    if (!bytes.has(bytePiece(byte)))
+      throw new HeadraceError(
+        "ERR_TOKENIZER",
+        `${subject} has no byte piece ${bytePiece(byte)}: without byte fallback it is not supported; ${WAY_OUT}`,
+      );
+  const ids = normalIds(pieces, types, subject);
+  for (const piece of ids.keys())
+    for (const character of piece)
+      if (!ids.has(character))
+        throw new HeadraceError(
+          "ERR_TOKENIZER",
+          `${subject}: piece ${JSON.stringify(piece)} holds ${JSON.stringify(character)}, which is no piece itself; ${WAY_OUT}`,
+        );
+  if (!ids.has(SPACE_MARK))
+    throw new HeadraceError("ERR_TOKENIZER", `${subject} has no piece for a space (U+2581); ${WAY_OUT}`);
+  return vocabulary;
+}
+
+/** The spelling of the byte piece of a byte: `<0x0A>`. */
+export function bytePiece(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+}
+
+/** SHA-256 of the canonical content: pieces, types, merge ranks, prefix, and the control ids. */
+export function fingerprint(vocabulary: Vocabulary): string {
+  const { pieces, types, ranks, dummyPrefix, unknown, bos, eos } = vocabulary;
+  return hashOf({
+    format: "headrace-vocabulary/1",
+    pieces,
+    types: [...types],
+    ranks: [...ranks],
+    dummyPrefix,
+    unknown,
+    bos,
+    eos,
+  });
+}
