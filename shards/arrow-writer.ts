@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { FileBlock, Footer } from "apache-arrow/ipc/metadata/file";
 import * as metadata from "apache-arrow/ipc/metadata/message";
 import type { Schema } from "apache-arrow/schema";
+import { attempt, openPending } from "../core/commit.ts";
 import { arrowSchema, type Column } from "./columns.ts";
-import { attempt, openPending } from "./commit.ts";
 
 /** An Arrow file that is being written. Calls may overlap: positions are given out in the order of the calls. */
 export interface ArrowWriter {

@@ -1,7 +1,8 @@
 /**
  * The shards on disk: the contract between the build and the samplers.
  */
-export { openPending, type PendingFile, syncFolder, writeFileWhole } from "./commit.ts";
+export { openPending, type PendingFile, syncFolder, writeFileWhole } from "../core/commit.ts";
+export { type FilePool, openFilePool } from "./files.ts";
 export {
   type Account,
   type DomainAccount,
@@ -19,6 +20,7 @@ export {
   type TokenShard,
   writeManifest,
 } from "./manifest.ts";
+export { type DocumentIndex, openShard, type ShardReader } from "./reader.ts";
 export {
   type BatchPosition,
   type DocumentBatch,
@@ -27,4 +29,5 @@ export {
   tokenArray,
   tokenBytes,
 } from "./schema.ts";
+export { openStream, type TokenStream } from "./stream.ts";
 export { openShardWriter, type ShardFile, type ShardWriter, shardMetadata } from "./writer.ts";

@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { hashOf } from "../core/hash.ts";
 import {
@@ -17,7 +18,6 @@ import {
   record,
   string,
 } from "../core/parse.ts";
-import { writeFileWhole } from "./commit.ts";
 
 const count = integer(0);
 const counts = record(count);
