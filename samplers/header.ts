@@ -1,0 +1,90 @@
+/**
+ * The header of a schedule: everything that never changes during a run and that batches are computed from (docs/format.md 3).
+ */
+import { type DomainName, domainName } from "../core/domain.ts";
+import { HeadraceError } from "../core/errors.ts";
+import { array, integer, nullable, object, oneOf, type Parser, string } from "../core/parse.ts";
+import { type Exhaustion, parseExhaustion } from "./exhaustion.ts";
+import { PARTS } from "./mixture.ts";
+import { parsePolicy, type WeightPolicy } from "./policy.ts";
+
+/** A domain's train stream. */
+export interface ScheduleDomain {
+  readonly name: DomainName;
+  /** Tokens of the stream. */
+  readonly tokens: number;
+}
+
+/** What never changes during a run. */
+export interface ScheduleHeader {
+  readonly format: "headrace-schedule/1";
+  /** Version of keys, permutations and mixture. */
+  readonly algorithm: 1;
+  /** 0 … 2^53 - 1. */
+  readonly seed: number;
+  /** L: tokens a row. */
+  readonly rowTokens: number;
+  /** 1 for trainers that shift: a row then carries L + 1 tokens, at stride L. */
+  readonly lookahead: 0 | 1;
+  /** B: rows of a global batch, at most 2^20. */
+  readonly batchRows: number;
+  /** Batches of the run; null while nobody knows. */
+  readonly batches: number | null;
+  readonly order: "global";
+  readonly packing: "concat";
+  readonly exhaustion: Exhaustion;
+  /** In domain order. */
+  readonly domains: readonly ScheduleDomain[];
+  /** Fingerprint of the shards' manifest. */
+  readonly shards: string;
+  readonly policy: WeightPolicy;
+}
+
+/** Parses a header. Throws ERR_PARSE and ERR_DOMAIN. */
+export const parseHeader: Parser<ScheduleHeader> = (value, at) => {
+  const header = object(
+    {
+      format: oneOf("headrace-schedule/1"),
+      algorithm: oneOf(1),
+      seed: integer(0),
+      rowTokens: integer(1),
+      lookahead: oneOf(0, 1),
+      batchRows: integer(1, 2 ** 20),
+      batches: nullable(integer(0)),
+      order: oneOf("global"),
+      packing: oneOf("concat"),
+      exhaustion: parseExhaustion,
+      domains: array(object({ name: string, tokens: integer(0) }, { strict: true })),
+      shards: string,
+      policy: parsePolicy,
+    },
+    { strict: true },
+  )(value, at);
+  const names = new Set(header.domains.map(({ name }) => name));
+  if (names.size === 0 || names.size < header.domains.length || names.size > 65_535)
+    throw new HeadraceError(
+      "ERR_DOMAIN",
+      `${at}.domains names ${names.size} different domains in ${header.domains.length} entries; each is named once, 1 to 65535 in all`,
+    );
+  const domains = header.domains.map(({ name, tokens }) => {
+    const rows = Math.floor(tokens / header.rowTokens);
+    if (rows > 2 ** 32)
+      throw new HeadraceError(
+        "ERR_DOMAIN",
+        `domain "${name}" has ${rows} rows of ${header.rowTokens} tokens, more than 2^32; use longer rows`,
+      );
+    return { name: domainName(name), tokens };
+  });
+  return { ...header, domains };
+};
+
+/** Throws ERR_DOMAIN when a domain with weight has less than one row. */
+export function requireRows(header: ScheduleHeader, weights: readonly number[]): void {
+  header.domains.forEach(({ name, tokens }, i) => {
+    if (weights[i]! > 0 && tokens < header.rowTokens)
+      throw new HeadraceError(
+        "ERR_DOMAIN",
+        `domain "${name}" has ${tokens} tokens, less than a row of ${header.rowTokens}, and a weight of ${weights[i]! / PARTS}; give it weight 0, or shorter rows`,
+      );
+  });
+}

@@ -1,0 +1,96 @@
+/** Entry point `headrace/samplers`: weights and schedules in, batches out. Loads no tokenizer, filter, subprocess or native module. */
+
+export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
+export { type Exhaustion, firstExhaustion, parseExhaustion, rowLimits } from "./exhaustion.ts";
+export { parseHeader, type ScheduleDomain, type ScheduleHeader } from "./header.ts";
+export { acquireLock, type Lock, withLock } from "./lock.ts";
+export { type LossReport, type LossSum, meanLosses, parseLossReport } from "./losses.ts";
+export {
+  allocate,
+  integerWeights,
+  type MixtureCursor,
+  type MixtureStage,
+  type MixtureState,
+  mixtureCursor,
+  PARTS,
+  settle,
+} from "./mixture.ts";
+export {
+  batchOrder,
+  type DomainOrder,
+  domainOrder,
+  type Epoch,
+  type Permutation,
+  permutation,
+} from "./order.ts";
+export {
+  type BatchPlan,
+  openPlan,
+  type Plan,
+  type RankShare,
+  rankPositions,
+} from "./plan.ts";
+export {
+  clampRule,
+  initialWeights,
+  type LossDrivenPolicy,
+  lossDriven,
+  POLICY_NAMES,
+  type PolicyOptions,
+  PUBLISHED_EVERY_TOKENS,
+  PUBLISHED_SOFTMAX,
+  parsePolicy,
+  resolvePolicy,
+  type StaticPolicy,
+  softmaxRule,
+  updateWeights,
+  type WeightPolicy,
+  type WeightUpdate,
+} from "./policy.ts";
+export {
+  LLAMA_2_7B_REFERENCE,
+  LLAMA_WEIGHTS,
+  REFERENCE_PRESETS,
+  type ReferenceLosses,
+  SHEARED_370M_REFERENCE,
+  SHEARED_1300M_REFERENCE,
+  SHEARED_2700M_REFERENCE,
+  SHEARED_WEIGHTS,
+  SHEARING_CONTINUED_START,
+  SHEARING_PRUNING_START,
+  SLIMPAJAMA_TOKENS,
+  uniformWeights,
+} from "./presets.ts";
+export { applyRails, DEFAULT_RAILS, parseRails, type RailAction, type Rails } from "./rails.ts";
+export { checkLossReport, formatLossReport } from "./report.ts";
+export {
+  appendUpdate,
+  beginSchedule,
+  nextReport,
+  type Reweighting,
+  reweight,
+  settleReports,
+  weightsOf,
+} from "./reweight.ts";
+export {
+  createRun,
+  listReports,
+  type RunPaths,
+  type RunRecord,
+  readReport,
+  readReportFile,
+  readRun,
+  recordReport,
+  runPaths,
+  writeRun,
+} from "./run.ts";
+export {
+  appendStage,
+  createSchedule,
+  exhaustedDomains,
+  requireExtends,
+  type ScheduleState,
+  type StageRequest,
+  scheduleState,
+} from "./schedule.ts";
+export { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";

@@ -1,0 +1,126 @@
+/**
+ * Which row of a domain comes when: a keyed permutation a domain and epoch, computed by index (docs/format.md 2 and 3.2).
+ * No buffer, no index file, no state; 32-bit arithmetic only. It gives up moving documents: neighbours in the stream stay
+ * neighbours in every epoch, only the cuts between rows move.
+ */
+import { type Key, keyOf, mix32, offsetOf, wordAt } from "../core/random.ts";
+
+/** Up to this size a permutation is a sorted table; the network is badly biased on tiny domains. */
+const TABLE_SIZE = 4096;
+const ROUNDS = 6;
+
+/** A bijection of [0, size). */
+export interface Permutation {
+  readonly size: number;
+  /** The value at a position in [0, size). */
+  at(position: number): number;
+  /** The position of a value in [0, size): the inverse of `at`. */
+  positionOf(value: number): number;
+}
+
+/** The rows of one epoch of one domain. */
+export interface Epoch {
+  /** 0 for the first pass over the domain. */
+  readonly epoch: number;
+  /** Token of the stream at which row 0 starts. */
+  readonly offset: number;
+  /** Place in the epoch -> row. */
+  readonly permutation: Permutation;
+}
+
+/** The order of one domain's rows. */
+export interface DomainOrder {
+  /** Rows an epoch: floor(tokens / rowTokens). */
+  readonly rows: number;
+  /** The epoch's keys; the last one asked for is kept. */
+  epoch(epoch: number): Epoch;
+  /** Token of the stream, read as a ring, at which a row of an epoch starts. */
+  startOf(epoch: Epoch, row: number): number;
+  /** When a row is served in an epoch: its ordinal among all rows that the domain ever gives. */
+  ordinalOf(epoch: number, row: number): number;
+}
+
+/**
+ * The permutation of [0, n) under a key, 1 <= n <= 2^32. A table of n words up to n = 4,096 (built at once);
+ * above it a cycle-walking network of six rounds, under four passes on average and no memory.
+ */
+export function permutation(n: number, key: Key): Permutation {
+  return n <= TABLE_SIZE ? table(n, key) : network(n, key);
+}
+
+/** The order of a domain of `tokens` >= `rowTokens` tokens: a pure function of its arguments. */
+export function domainOrder(seed: number, name: string, tokens: number, rowTokens: number): DomainOrder {
+  const rows = Math.floor(tokens / rowTokens);
+  let known: Epoch | undefined;
+  function epoch(number: number): Epoch {
+    if (known?.epoch === number) return known;
+    const key = keyOf("order", seed, name, number);
+    known = { epoch: number, offset: offsetOf(key, tokens), permutation: permutation(rows, key) };
+    return known;
+  }
+  return {
+    rows,
+    epoch,
+    startOf: ({ offset }, row) => (offset + row * rowTokens) % tokens,
+    ordinalOf: (number, row) => number * rows + epoch(number).permutation.positionOf(row),
+  };
+}
+
+/** Position in batch `k` -> slot of its layout: the permutation of [0, batchRows) under key(`batch`, seed, k). */
+export function batchOrder(seed: number, batch: number, batchRows: number): Permutation {
+  return permutation(batchRows, keyOf("batch", seed, batch));
+}
+
+/** Indices sorted by their word, ties by index: word * 2^12 + index is exact and sorts both at once. */
+function table(n: number, key: Key): Permutation {
+  const sorted = new Float64Array(n);
+  for (let i = 0; i < n; i++) sorted[i] = wordAt(key, i) * TABLE_SIZE + i;
+  sorted.sort();
+  const values = Uint16Array.from(sorted, (word) => word % TABLE_SIZE);
+  let positions: Uint16Array | undefined;
+  return {
+    size: n,
+    at: (position) => values[position]!,
+    positionOf(value) {
+      if (positions === undefined) {
+        positions = new Uint16Array(n);
+        for (let position = 0; position < n; position++) positions[values[position]!] = position;
+      }
+      return positions[value]!;
+    },
+  };
+}
+
+/** The halves swap each round, so an even round cuts the mixed word to the high half's width and an odd one to the low half's. */
+function network(n: number, key: Key): Permutation {
+  const bits = 32 - Math.clz32(n - 1);
+  const highBits = Math.floor(bits / 2);
+  const lowBits = bits - highBits;
+  const highMask = 2 ** highBits - 1;
+  const lowMask = 2 ** lowBits - 1;
+
+  function forth(value: number): number {
+    let left = value >>> lowBits;
+    let right = value & lowMask;
+    for (let round = 0; round < ROUNDS; round++) {
+      const mixed = mix32((right + key[round]!) | 0) & (round % 2 === 0 ? highMask : lowMask);
+      [left, right] = [right, left ^ mixed];
+    }
+    return ((left << lowBits) | right) >>> 0;
+  }
+  function back(value: number): number {
+    let left = value >>> lowBits;
+    let right = value & lowMask;
+    for (let round = ROUNDS - 1; round >= 0; round--) {
+      const mixed = mix32((left + key[round]!) | 0) & (round % 2 === 0 ? highMask : lowMask);
+      [left, right] = [right ^ mixed, left];
+    }
+    return ((left << lowBits) | right) >>> 0;
+  }
+  function walk(step: (value: number) => number, from: number): number {
+    let value = step(from);
+    while (value >= n) value = step(value);
+    return value;
+  }
+  return { size: n, at: (position) => walk(forth, position), positionOf: (value) => walk(back, value) };
+}

@@ -1,0 +1,182 @@
+/**
+ * The plan: batch k as a pure function of the schedule and k. Opening it costs nothing to speak of, and any batch costs what the next
+ * one does. Same rules in trainer/python; the two are kept equal by fixtures/plan.
+ */
+import { HeadraceError } from "../core/errors.ts";
+import { type MixtureCursor, mixtureCursor } from "./mixture.ts";
+import { batchOrder, type DomainOrder, domainOrder } from "./order.ts";
+import { decidedEnd, type Schedule } from "./schedule.ts";
+
+/** The rows of a batch in served order: entry p of each list is the row at position p. */
+export interface BatchPlan {
+  readonly batch: number;
+  /** Index of the stage that governs it. */
+  readonly stage: number;
+  /** Index into the header's domains. */
+  readonly domains: Uint16Array;
+  /** Pass over the domain, from 0. */
+  readonly epochs: Uint32Array;
+  /** Row of the epoch: which stretch of the ring. */
+  readonly rows: Uint32Array;
+  /** Token of the domain's stream at which the row starts; it may run over the end, back to token 0. */
+  readonly starts: Float64Array;
+}
+
+/** Any decided batch of a schedule. It keeps keys and checkpoints of what it last looked at, nothing that changes an answer. */
+export interface Plan {
+  readonly schedule: Schedule;
+  /** First batch that is not decided (exclusive end), Infinity without one; `final`: the run ends there. */
+  end(): { readonly batch: number; readonly final: boolean };
+  /** Index of the stage that governs batch `k`. Throws ERR_UNDECIDED. */
+  stageOf(k: number): number;
+  /** Rows of each domain before batch `k`, in domain order; `k` may be the end. Throws ERR_UNDECIDED. */
+  served(k: number): Float64Array;
+  /** Rows of each domain in batch `k`, in domain order. Throws ERR_UNDECIDED. */
+  counts(k: number): Float64Array;
+  /** Every row of batch `k`, O(B). Throws ERR_UNDECIDED. */
+  batch(k: number): BatchPlan;
+}
+
+/** Opens the plan of a schedule (parsed or appended here: it is not checked again). */
+export function openPlan(schedule: Schedule): Plan {
+  const { header, stages } = schedule;
+  const { seed, batchRows } = header;
+  const cursors: (MixtureCursor | undefined)[] = [];
+  const orders: (DomainOrder | undefined)[] = [];
+  const end = decidedEnd(schedule);
+
+  function cursorOf(stage: number): MixtureCursor {
+    cursors[stage] ??= mixtureCursor(stages[stage]!, batchRows);
+    return cursors[stage];
+  }
+  function orderOf(domain: number): DomainOrder {
+    const { name, tokens } = header.domains[domain]!;
+    orders[domain] ??= domainOrder(seed, name, tokens, header.rowTokens);
+    return orders[domain];
+  }
+  function requireDecided(k: number, last: number): void {
+    if (!Number.isSafeInteger(k) || k < 0)
+      throw new HeadraceError("ERR_ARGUMENT", `batch ${k} does not exist; batches are whole numbers from 0`);
+    if (k > last)
+      throw new HeadraceError(
+        "ERR_UNDECIDED",
+        end.final
+          ? `batch ${k} is past the end of the run, which has ${end.batch} batches`
+          : `batch ${k} is not decided yet; the schedule decides ${end.batch} batches: append a stage`,
+      );
+  }
+  function stageOf(k: number): number {
+    requireDecided(k, end.batch - 1);
+    return stageAt(stages, k);
+  }
+  function served(k: number): Float64Array {
+    requireDecided(k, end.batch);
+    return k === 0
+      ? new Float64Array(header.domains.length)
+      : cursorOf(stageAt(stages, k - 1)).before(k).served;
+  }
+  function counts(k: number): Float64Array {
+    const cursor = cursorOf(stageOf(k));
+    const before = cursor.before(k).served;
+    return cursor.before(k + 1).served.map((rows, i) => rows - before[i]!);
+  }
+  function batch(k: number): BatchPlan {
+    const stage = stageOf(k);
+    const before = served(k);
+    const after = cursorOf(stage).before(k + 1).served;
+    const { at: slotAt } = batchOrder(seed, k, batchRows);
+
+    const slots = {
+      domains: new Uint16Array(batchRows),
+      epochs: new Uint32Array(batchRows),
+      rows: new Uint32Array(batchRows),
+      starts: new Float64Array(batchRows),
+    };
+    let slot = 0;
+    for (let domain = 0; domain < before.length; domain++) {
+      if (after[domain] === before[domain]) continue;
+      const order = orderOf(domain);
+      for (let ordinal = before[domain]!; ordinal < after[domain]!; ordinal++, slot++) {
+        const epoch = order.epoch(Math.floor(ordinal / order.rows));
+        const row = epoch.permutation.at(ordinal % order.rows);
+        slots.domains[slot] = domain;
+        slots.epochs[slot] = epoch.epoch;
+        slots.rows[slot] = row;
+        slots.starts[slot] = order.startOf(epoch, row);
+      }
+    }
+    return {
+      batch: k,
+      stage,
+      domains: slots.domains.map((_, position) => slots.domains[slotAt(position)]!),
+      epochs: slots.epochs.map((_, position) => slots.epochs[slotAt(position)]!),
+      rows: slots.rows.map((_, position) => slots.rows[slotAt(position)]!),
+      starts: slots.starts.map((_, position) => slots.starts[slotAt(position)]!),
+    };
+  }
+  return { schedule, end: () => end, stageOf, served, counts, batch };
+}
+
+/** How a batch is shared out. */
+export interface RankShare {
+  /** W: data-parallel size. */
+  readonly world: number;
+  /** 0 … W - 1. */
+  readonly rank: number;
+  /** m: rows a step. */
+  readonly microBatch: number;
+  /** A: steps a batch. */
+  readonly accumulation: number;
+}
+
+/**
+ * The positions of a batch that a rank takes, step after step: [(a W + r) m, + m) at step a. Their union over the ranks is the batch.
+ * Throws ERR_WORLD when W m A is not the batch (it lists the world sizes that divide it) or the rank is not in the world.
+ */
+export function rankPositions(
+  { world, rank, microBatch, accumulation }: RankShare,
+  batchRows: number,
+): Uint32Array {
+  const sizes = [world, microBatch, accumulation];
+  if (
+    sizes.some((size) => !Number.isSafeInteger(size) || size < 1) ||
+    world * microBatch * accumulation !== batchRows
+  )
+    throw new HeadraceError(
+      "ERR_WORLD",
+      `world ${world} x micro-batch ${microBatch} x accumulation ${accumulation} is not the batch of ${batchRows} rows; divisors of ${batchRows}: ${divisors(batchRows).join(" ")}`,
+    );
+  if (!Number.isSafeInteger(rank) || rank < 0 || rank >= world)
+    throw new HeadraceError(
+      "ERR_WORLD",
+      `rank ${rank} is not in a world of ${world}; ranks are 0 to ${world - 1}`,
+    );
+  const positions = new Uint32Array(microBatch * accumulation);
+  for (let step = 0; step < accumulation; step++)
+    for (let row = 0; row < microBatch; row++)
+      positions[step * microBatch + row] = (step * world + rank) * microBatch + row;
+  return positions;
+}
+
+/** The last stage that begins at or before batch `k`. */
+function stageAt(stages: Schedule["stages"], k: number): number {
+  let low = 0;
+  let high = stages.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (stages[middle]!.fromBatch <= k) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+function divisors(n: number): number[] {
+  const small: number[] = [];
+  const large: number[] = [];
+  for (let d = 1; d * d <= n; d++)
+    if (n % d === 0) {
+      small.push(d);
+      if (d * d !== n) large.unshift(n / d);
+    }
+  return [...small, ...large];
+}

@@ -1,0 +1,336 @@
+/**
+ * What chooses the weights: fixed numbers, or a rule fed with losses. The two published rules are one pure function each.
+ * A policy is plain data and stands in the schedule's header; what a policy decided is recorded in stages and never recomputed.
+ */
+import { type DomainLosses, type DomainName, type DomainWeights, domainWeights } from "../core/domain.ts";
+import { HeadraceError } from "../core/errors.ts";
+import { integer, nullable, number, object, oneOf, type Parser, record, string } from "../core/parse.ts";
+import {
+  LLAMA_2_7B_REFERENCE,
+  LLAMA_WEIGHTS,
+  REFERENCE_PRESETS,
+  type ReferenceLosses,
+  SHEARED_WEIGHTS,
+  uniformWeights,
+} from "./presets.ts";
+import { applyRails, DEFAULT_RAILS, parseRails, type RailAction, type Rails } from "./rails.ts";
+
+/** Fixed weights. */
+export interface StaticPolicy {
+  readonly kind: "static";
+  /** `llama`, `sheared`, `uniform`, or `custom`. */
+  readonly name: string;
+  readonly weights: DomainWeights;
+}
+
+/** Weights that a rule moves every `everyBatches` batches, from losses measured there. */
+export interface LossDrivenPolicy {
+  readonly kind: "loss-driven";
+  /** `dynamic-llama`, `dynamic-uniform` or `custom`; the names are the initial weights. */
+  readonly name: string;
+  readonly rule: "softmax" | "clamp";
+  /** Factor on the loss differences; 1 as published. */
+  readonly eta: number;
+  /** c: share of the weights that is spread evenly after `softmax`; 1e-4 as published. `clamp` has none. */
+  readonly smoothing: number;
+  readonly initial: DomainWeights;
+  readonly reference: ReferenceLosses;
+  /** What was asked for, in tokens; 2.5e9 as published. */
+  readonly everyTokens: number;
+  /** What is done: floor(everyTokens / tokens a batch). The first update comes after the first interval. */
+  readonly everyBatches: number;
+  /** null: as published, without guard rails. */
+  readonly rails: Rails | null;
+}
+
+/** What chooses the weights of a run. */
+export type WeightPolicy = StaticPolicy | LossDrivenPolicy;
+
+/** The names that `resolvePolicy` knows. */
+export const POLICY_NAMES = ["llama", "sheared", "uniform", "dynamic-llama", "dynamic-uniform"] as const;
+
+/** Tokens between two updates in LLaMA-MoE; scripts/cpt/dynamic_data_selection/sheared_llama_112gpus.sh. */
+export const PUBLISHED_EVERY_TOKENS = 2.5e9;
+
+/** The constants of the `softmax` rule as published: smoe/data/dynamic_selection.py (`sheared_llama`). */
+export const PUBLISHED_SOFTMAX = { eta: 1, smoothing: 1e-4 } as const;
+
+/**
+ * w' = (1 - c) softmax(ln w + eta (l - r)) + c / n, divided by its sum: LLaMA-MoE's `sheared_llama`, LLM-Shearing's `doremi`, the rule that
+ * was run. No clamp: a domain better than its reference loses weight. Unchanged by a constant added to all losses. Pure.
+ * In float64 it agrees with the published float32 code to 1e-7. Throws ERR_LOSS when a domain has no finite loss or reference.
+ */
+export function softmaxRule(
+  weights: DomainWeights,
+  losses: DomainLosses,
+  reference: DomainLosses,
+  options: { readonly eta: number; readonly smoothing: number } = PUBLISHED_SOFTMAX,
+): DomainWeights {
+  const names = Object.keys(weights) as DomainName[];
+  const { eta, smoothing } = options;
+  const logits = names.map((name) => Math.log(weights[name]!) + eta * lossGap(name, losses, reference));
+  const top = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - top));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return normalised(
+    names,
+    powers.map((power) => (1 - smoothing) * (power / sum) + smoothing / names.length),
+  );
+}
+
+/**
+ * w' = w exp(eta max(0, l - r)), divided by its sum: Algorithm 1 of Sheared-LLaMA (arXiv 2310.06694, eta 1), LLaMA-MoE's
+ * `sheared_llama_paper`. A domain at or below its reference only loses what others gain; a weight of 0 stays 0. Pure.
+ * Throws ERR_LOSS when a domain has no finite loss or reference.
+ */
+export function clampRule(
+  weights: DomainWeights,
+  losses: DomainLosses,
+  reference: DomainLosses,
+  options: { readonly eta: number } = { eta: 1 },
+): DomainWeights {
+  const names = Object.keys(weights) as DomainName[];
+  const gaps = names.map((name) => options.eta * Math.max(0, lossGap(name, losses, reference)));
+  const top = Math.max(...gaps);
+  return normalised(
+    names,
+    names.map((name, i) => weights[name]! * Math.exp(gaps[i]! - top)),
+  );
+}
+
+/** What an update decided, and everything that explains it. */
+export interface WeightUpdate {
+  readonly weights: DomainWeights;
+  /** What the rule asked for, before the rails. */
+  readonly asked: DomainWeights;
+  /** What the rails changed; empty as published. */
+  readonly rails: readonly RailAction[];
+}
+
+/**
+ * One update of a loss-driven policy: its rule, then its rails. Pure. Domains in `exhausted` (they have given all their rows) and
+ * domains whose initial weight is 0 (withdrawn) stay at 0 under the rails. Throws ERR_LOSS.
+ */
+export function updateWeights(
+  policy: LossDrivenPolicy,
+  current: DomainWeights,
+  losses: DomainLosses,
+  options: { readonly batchRows: number; readonly exhausted?: readonly string[] },
+): WeightUpdate {
+  const asked =
+    policy.rule === "softmax"
+      ? softmaxRule(current, losses, policy.reference.losses, policy)
+      : clampRule(current, losses, policy.reference.losses, policy);
+  if (policy.rails === null) return { weights: asked, asked, rails: [] };
+  const withdrawn = (Object.keys(policy.initial) as DomainName[]).filter(
+    (name) => policy.initial[name] === 0,
+  );
+  const { weights, actions } = applyRails(asked, current, policy.rails, {
+    batchRows: options.batchRows,
+    closed: [...withdrawn, ...(options.exhausted ?? [])],
+  });
+  return { weights, asked, rails: actions };
+}
+
+/** The weights that a policy starts with. */
+export function initialWeights(policy: WeightPolicy): DomainWeights {
+  return policy.kind === "static" ? policy.weights : policy.initial;
+}
+
+/** What `resolvePolicy` needs beside a name; a static policy reads none of it. */
+export interface PolicyOptions {
+  /** Tokens of a global batch: rows x row length. */
+  readonly batchTokens: number;
+  /** Tokens between two updates; default 2.5e9. Floored to whole batches. */
+  readonly everyTokens?: number;
+  /** Default `softmax`. */
+  readonly rule?: "softmax" | "clamp";
+  /** Default 1. */
+  readonly eta?: number;
+  /** Default 1e-4. */
+  readonly smoothing?: number;
+  /** Losses to compare with, or the name of a preset; default `llama-2-7b`. */
+  readonly reference?: ReferenceLosses | string;
+  /** Guard rails; default DEFAULT_RAILS. */
+  readonly rails?: Partial<Rails>;
+  /** Without guard rails; default false. */
+  readonly asPublished?: boolean;
+}
+
+/**
+ * The policy of a name (POLICY_NAMES), of a JSON list of weights in domain order, of a JSON object of weights by domain, or of a policy object.
+ * Throws ERR_ARGUMENT on an unknown name and on an interval shorter than a batch, ERR_WEIGHTS and ERR_DOMAIN on wrong weights,
+ * ERR_LOSS when a loss-driven policy has no reference for a domain.
+ */
+export function resolvePolicy(
+  source: string | WeightPolicy,
+  domains: readonly string[],
+  options: PolicyOptions,
+): WeightPolicy {
+  if (typeof source !== "string") return checkPolicy(source, domains);
+  switch (source) {
+    case "llama":
+      return { kind: "static", name: source, weights: published(source, LLAMA_WEIGHTS, domains) };
+    case "sheared":
+      return { kind: "static", name: source, weights: published(source, SHEARED_WEIGHTS, domains) };
+    case "uniform":
+      return { kind: "static", name: source, weights: uniformWeights(domains) };
+    case "dynamic-llama":
+      return lossDriven(source, published(source, LLAMA_WEIGHTS, domains), domains, options);
+    case "dynamic-uniform":
+      return lossDriven(source, uniformWeights(domains), domains, options);
+    default:
+      return { kind: "static", name: "custom", weights: weightsOfJson(source, domains) };
+  }
+}
+
+/** A loss-driven policy that starts from any weights. Throws as `resolvePolicy`. */
+export function lossDriven(
+  name: string,
+  initial: DomainWeights,
+  domains: readonly string[],
+  options: PolicyOptions,
+): LossDrivenPolicy {
+  const everyTokens = options.everyTokens ?? PUBLISHED_EVERY_TOKENS;
+  const everyBatches = Math.floor(everyTokens / options.batchTokens);
+  if (!(everyBatches >= 1))
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `an update each ${everyTokens} tokens is less than a batch of ${options.batchTokens}; ask for at least ${options.batchTokens}`,
+    );
+  const policy: LossDrivenPolicy = {
+    kind: "loss-driven",
+    name,
+    rule: options.rule ?? "softmax",
+    eta: options.eta ?? PUBLISHED_SOFTMAX.eta,
+    smoothing: options.rule === "clamp" ? 0 : (options.smoothing ?? PUBLISHED_SOFTMAX.smoothing),
+    initial: domainWeights(initial, domains),
+    reference: referenceOf(options.reference ?? LLAMA_2_7B_REFERENCE),
+    everyTokens,
+    everyBatches,
+    rails: options.asPublished ? null : { ...DEFAULT_RAILS, ...options.rails },
+  };
+  return checkPolicy(policy, domains) as LossDrivenPolicy;
+}
+
+const parseWeights: Parser<Readonly<Record<string, number>>> = record(number);
+
+/** Parses a policy as a header holds it. Throws ERR_PARSE, ERR_WEIGHTS, ERR_DOMAIN. */
+export const parsePolicy: Parser<WeightPolicy> = (value, at) => {
+  const { kind } = object({ kind: oneOf("static", "loss-driven") })(value, at);
+  if (kind === "static") {
+    const policy = object({ kind: oneOf("static"), name: string, weights: parseWeights }, { strict: true })(
+      value,
+      at,
+    );
+    return { ...policy, weights: checkedWeights(policy.weights) };
+  }
+  const policy = object(
+    {
+      kind: oneOf("loss-driven"),
+      name: string,
+      rule: oneOf("softmax", "clamp"),
+      eta: number,
+      smoothing: number,
+      initial: parseWeights,
+      reference: object({ source: string, losses: record(number) }, { strict: true }),
+      everyTokens: number,
+      everyBatches: integer(1),
+      rails: nullable(parseRails),
+    },
+    { strict: true },
+  )(value, at);
+  return { ...policy, initial: checkedWeights(policy.initial) };
+};
+
+/** Weights as they were recorded: checked, but not divided again, so that a header's hash stays what it was. */
+function checkedWeights(weights: Readonly<Record<string, number>>): DomainWeights {
+  domainWeights(weights);
+  return weights as DomainWeights;
+}
+
+function checkPolicy(policy: WeightPolicy, domains: readonly string[]): WeightPolicy {
+  const weights = initialWeights(policy);
+  domainWeights(weights, domains);
+  const unweighted = domains.find((name) => weights[name as DomainName] === undefined);
+  if (unweighted !== undefined)
+    throw new HeadraceError(
+      "ERR_WEIGHTS",
+      `the policy has no weight for domain "${unweighted}"; give it one, or 0`,
+    );
+  if (policy.kind === "static") return policy;
+  for (const [field, value, low, high] of [
+    ["eta", policy.eta, 0, 1000],
+    ["smoothing", policy.smoothing, 0, 1],
+  ] as const)
+    if (!(value >= low && value <= high))
+      throw new HeadraceError("ERR_ARGUMENT", `${field} is ${value}; it lies from ${low} to ${high}`);
+  for (const name of domains)
+    if (!Number.isFinite(policy.reference.losses[name as DomainName]))
+      throw new HeadraceError(
+        "ERR_LOSS",
+        `reference losses "${policy.reference.source}" have none for domain "${name}"; measure them on these shards with headrace reference`,
+      );
+  return policy;
+}
+
+function referenceOf(reference: ReferenceLosses | string): ReferenceLosses {
+  if (typeof reference !== "string") return reference;
+  const preset = REFERENCE_PRESETS[reference];
+  if (preset === undefined)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `no reference losses are called "${reference}"; known: ${Object.keys(REFERENCE_PRESETS).join(", ")}`,
+    );
+  return preset;
+}
+
+/** Published weights over the domains at hand; a published domain that is not at hand is refused, with the way out. */
+function published(name: string, weights: DomainWeights, domains: readonly string[]): DomainWeights {
+  const missing = (Object.keys(weights) as DomainName[]).filter(
+    (domain) => weights[domain]! > 0 && !domains.includes(domain),
+  );
+  if (missing.length > 0)
+    throw new HeadraceError(
+      "ERR_DOMAIN",
+      `policy ${name} gives weight to ${missing.join(", ")}, which has no shards here; give weights for ${domains.join(", ")} as a JSON list, or use uniform`,
+    );
+  return domainWeights(weights, domains);
+}
+
+function weightsOfJson(text: string, domains: readonly string[]): DomainWeights {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `no policy is called ${JSON.stringify(text)}; known: ${POLICY_NAMES.join(", ")}, or a JSON list of ${domains.length} weights`,
+    );
+  }
+  if (!Array.isArray(value)) return domainWeights(parseWeights(value, "policy"), domains);
+  if (value.length !== domains.length)
+    throw new HeadraceError(
+      "ERR_WEIGHTS",
+      `policy lists ${value.length} weights for ${domains.length} domains (${domains.join(", ")}); give one each`,
+    );
+  return domainWeights(Object.fromEntries(domains.map((name, i) => [name, value[i]])), domains);
+}
+
+function lossGap(name: DomainName, losses: DomainLosses, reference: DomainLosses): number {
+  for (const [what, value] of [
+    ["loss", losses[name]],
+    ["reference loss", reference[name]],
+  ] as const)
+    if (value === undefined || !Number.isFinite(value))
+      throw new HeadraceError(
+        "ERR_LOSS",
+        `${what} for domain "${name}" is ${value ?? "missing"}; every weighted domain needs a finite one`,
+      );
+  return losses[name]! - reference[name]!;
+}
+
+function normalised(names: readonly DomainName[], values: readonly number[]): DomainWeights {
+  const sum = values.reduce((total, value) => total + value, 0);
+  return domainWeights(Object.fromEntries(names.map((name, i) => [name, values[i]! / sum])), names);
+}

@@ -1,0 +1,178 @@
+/**
+ * The record that batches are a pure function of (docs/format.md 3): a header, then stages of weights, append-only and chained by hash.
+ * Everything beyond the weights (rows served, deficits) follows from the earlier stages. A recorded stage is never replaced:
+ * a deliberate rewind is a new schedule.
+ */
+import type { DomainName, DomainWeights } from "../core/domain.ts";
+import { HeadraceError } from "../core/errors.ts";
+import {
+  chainEnd,
+  decidedEnd,
+  type Schedule,
+  type StageCause,
+  sealed,
+  stateAtEnd,
+  type WeightStage,
+} from "./chain.ts";
+import { firstExhaustion, rowLimits, withoutDomains } from "./exhaustion.ts";
+import { parseHeader, requireRows, type ScheduleHeader } from "./header.ts";
+import { integerWeights, type MixtureState, mixtureCursor, settle } from "./mixture.ts";
+
+export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
+export type { ScheduleDomain, ScheduleHeader } from "./header.ts";
+
+/** How far a schedule is known: its number of stages and the hash of the last (of the header where there is none). */
+export interface ScheduleState {
+  readonly stages: number;
+  readonly hash: string;
+}
+
+/** What a new stage needs to be told. */
+export interface StageRequest {
+  /** Where the last stage ends; 0 for the first. */
+  readonly fromBatch: number;
+  /** null: to the end of the run; nothing can be appended after it. */
+  readonly untilBatch: number | null;
+  readonly weights: DomainWeights;
+  readonly cause: StageCause;
+  readonly measuredAt?: number;
+  readonly lag?: number;
+}
+
+/** A schedule without stages. Throws ERR_PARSE on a header out of range, ERR_DOMAIN on repeated domains. */
+export function createSchedule(header: ScheduleHeader): Schedule {
+  return { header: parseHeader(header, "header"), stages: [] };
+}
+
+/**
+ * The schedule with one more stage, or with several where domains run out of rows before `untilBatch` (exhaustion.ts). Pure; a few
+ * microseconds, more only where a weight below one row a batch makes the mixture walk. Throws ERR_SCHEDULE when the stage does not
+ * follow the last, ERR_DOMAIN when a weighted domain has no row, ERR_EXHAUSTED when rows run out under `error`.
+ */
+export function appendStage(schedule: Schedule, request: StageRequest): Schedule {
+  const { header } = schedule;
+  const until = untilOf(schedule, request);
+  const asked = integerWeights(header.domains.map(({ name }) => request.weights[name] ?? 0));
+  requireRows(header, asked);
+
+  const limits = rowLimits(header.exhaustion, header.domains, header.rowTokens);
+  const stages = [...schedule.stages];
+  const gone = new Set<number>();
+  // Domains that ran out since the last stage was sealed: the reason for the next one.
+  let reason: DomainName[] = [];
+  let from = request.fromBatch;
+  let state = stateAtEnd(schedule);
+  for (;;) {
+    const shares = gone.size === 0 ? asked : withoutDomains(asked, gone);
+    const weights = shares === asked ? asked : shares && integerWeights(shares);
+    if (weights === null)
+      return { header, stages: [...stages, stopStage(header, stages, from, state, reason)] };
+
+    const draft = {
+      fromBatch: from,
+      weights,
+      served: Array.from(state.served),
+      carry: settle(state.deficits, weights),
+    };
+    const mixture = mixtureCursor(draft, header.batchRows);
+    const found = firstExhaustion(mixture, limits, from, until);
+    const end = found?.batch ?? null;
+    if (end !== from) {
+      const untilBatch = found === null ? request.untilBatch : found.batch;
+      stages.push(sealed(header, stages, { ...draft, untilBatch, ...originOf(request, from, reason) }));
+      reason = [];
+    }
+    if (found === null) return { header, stages };
+
+    if (found.batch > from) state = mixture.before(found.batch);
+    from = found.batch;
+    const names = found.domains.map((i) => header.domains[i]!.name);
+    if (header.exhaustion.policy === "error") throw exhausted(header, names, from);
+    reason.push(...names);
+    if (header.exhaustion.policy === "stop")
+      return { header, stages: [...stages, stopStage(header, stages, from, state, reason)] };
+    for (const i of found.domains) gone.add(i);
+  }
+}
+
+/** How far the schedule is known. */
+export function scheduleState({ header, stages }: Schedule): ScheduleState {
+  return { stages: stages.length, hash: chainEnd(header, stages) };
+}
+
+/** Throws ERR_SCHEDULE unless the schedule begins with exactly the stages that `state` knows. */
+export function requireExtends(schedule: Schedule, state: ScheduleState): void {
+  const { header, stages } = schedule;
+  if (stages.length < state.stages)
+    throw new HeadraceError(
+      "ERR_SCHEDULE",
+      `the schedule has ${stages.length} stages and the sampler has seen ${state.stages}; a recorded stage is never taken back: restore it, or begin a new run`,
+    );
+  const hash = chainEnd(header, stages.slice(0, state.stages));
+  if (hash !== state.hash)
+    throw new HeadraceError(
+      "ERR_SCHEDULE",
+      `the schedule does not extend the one in hand: ${state.stages === 0 ? "its header" : `stage ${state.stages - 1}`} has hash ${hash}, expected ${state.hash}; it belongs to another run or was changed`,
+    );
+}
+
+/** The names of the domains that earlier stages closed because they had given all their rows. */
+export function exhaustedDomains({ stages }: Schedule): string[] {
+  const names = stages.flatMap(({ cause }) =>
+    cause.kind === "exhausted" || cause.kind === "stop" ? cause["domains"] : (cause["exhausted"] ?? []),
+  );
+  return [...new Set(names as string[])];
+}
+
+/** Where the requested stage ends, Infinity for a run without an end. Throws ERR_SCHEDULE when it does not follow the last stage. */
+function untilOf(schedule: Schedule, { fromBatch, untilBatch }: StageRequest): number {
+  const { header, stages } = schedule;
+  const { batch, final } = decidedEnd(schedule);
+  const refuse = (problem: string) =>
+    new HeadraceError("ERR_SCHEDULE", `a stage from batch ${fromBatch} ${problem}`);
+  if (final)
+    throw refuse(`cannot be appended: the schedule is decided to the end of the run, batch ${batch}`);
+  if (fromBatch !== batch)
+    throw refuse(`does not follow stage ${stages.length - 1}; the next stage begins at batch ${batch}`);
+  const until = untilBatch ?? header.batches ?? Number.POSITIVE_INFINITY;
+  if (until <= fromBatch) throw refuse(`until batch ${until} is empty; it governs at least one batch`);
+  if (until > (header.batches ?? until))
+    throw refuse(`until batch ${until} passes the end of the run, batch ${header.batches}; end it there`);
+  return until;
+}
+
+/** Cause and measurement of a stage: the request's where it begins, the exhaustion after a split. */
+function originOf(request: StageRequest, from: number, gone: readonly DomainName[]) {
+  if (from !== request.fromBatch) return { cause: { kind: "exhausted", domains: gone } };
+  const { cause, measuredAt, lag } = request;
+  return {
+    cause: gone.length === 0 ? cause : { ...cause, exhausted: gone },
+    ...(measuredAt === undefined ? {} : { measuredAt }),
+    ...(lag === undefined ? {} : { lag }),
+  };
+}
+
+function stopStage(
+  header: ScheduleHeader,
+  stages: readonly WeightStage[],
+  fromBatch: number,
+  state: MixtureState,
+  domains: readonly DomainName[],
+): WeightStage {
+  const nothing = header.domains.map(() => 0);
+  return sealed(header, stages, {
+    fromBatch,
+    untilBatch: null,
+    weights: nothing,
+    served: Array.from(state.served),
+    carry: nothing,
+    cause: { kind: "stop", domains },
+  });
+}
+
+function exhausted(header: ScheduleHeader, names: readonly string[], batch: number): HeadraceError {
+  return new HeadraceError(
+    "ERR_EXHAUSTED",
+    `${names.join(" and ")} would run out of rows in batch ${batch} (at ${batch * header.batchRows * header.rowTokens} tokens); lower the weight, end the run before that batch, or choose exhaustion repeat, redistribute or stop`,
+  );
+}
