@@ -1,0 +1,310 @@
+"""Token rows out of a shard folder, by mapping the files at the positions that manifest.json gives (docs/format.md, section 1.2).
+
+Nothing is parsed but the manifest. A row may wrap round its domain's ring and cover any number of pieces (record batches).
+Gives up on checking the bytes: that is what the manifest's sha256 and `headrace verify` are for; a file of another length is refused.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from . import parse
+from .errors import HeadraceError
+from .keys import hash_of, parse_json
+from .schedule import PathLike
+
+FORMAT = "headrace-shards/1"
+
+
+class Piece(NamedTuple):
+    """A record batch: consecutive tokens of a stream, and where they lie."""
+
+    documents: int
+    tokens: int
+    offsets_at: int
+    tokens_at: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a domain's stream."""
+
+    path: str
+    split: str
+    domain: str
+    documents: int
+    tokens: int
+    bytes: int
+    sha256: str
+    pieces: Tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A checked manifest."""
+
+    domains: Tuple[str, ...]
+    token_type: np.dtype
+    tokenizer: Dict[str, Any]
+    shards: Tuple[Shard, ...]
+    """In stream order."""
+    fingerprint: str
+
+    def tokens(self, split: str) -> Tuple[int, ...]:
+        """Length of each domain's stream in a split."""
+        return tuple(
+            sum(shard.tokens for shard in self.shards if shard.split == split and shard.domain == domain)
+            for domain in self.domains
+        )
+
+    def validation(self) -> str:
+        """What a reference loss belongs to: the hash of the validation shards' hashes, in stream order."""
+        return hash_of([shard.sha256 for shard in self.shards if shard.split == "validation"])
+
+
+def read_manifest(folder: PathLike) -> Manifest:
+    """Reads and checks DIR/manifest.json. Raises ERR_INPUT, ERR_PARSE, ERR_MANIFEST."""
+    path = os.path.join(folder, "manifest.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            record = parse_json(file.read(), path)
+    except OSError as cause:
+        raise HeadraceError("ERR_INPUT", f"manifest {path} cannot be read: {cause.strerror}") from cause
+    parse.fields(record, path, "format", "tokenizer", "tokenType", "domains", "shards", "fingerprint")
+    parse.one_of(record["format"], f"{path}: format", FORMAT)
+    token_type = parse.one_of(record["tokenType"], f"{path}: tokenType", "uint16", "int32")
+    domains = [
+        parse.string(name, f"{path}: domains[{i}]")
+        for i, name in enumerate(parse.items(record["domains"], f"{path}: domains"))
+    ]
+    shards = [
+        _parse_shard(shard, f"{path}: shards[{i}]", domains)
+        for i, shard in enumerate(parse.items(record["shards"], f"{path}: shards"))
+    ]
+    identity = {name: record[name] for name in ("format", "tokenizer", "tokenType", "domains")}
+    identity["shards"] = [
+        {name: shard[name] for name in ("path", "split", "domain", "documents", "tokens", "sha256")}
+        for shard in record["shards"]
+    ]
+    if hash_of(identity) != record["fingerprint"]:
+        raise HeadraceError(
+            "ERR_MANIFEST",
+            f"{path} has fingerprint {record['fingerprint']}, its contents give {hash_of(identity)}; restore or rebuild it",
+        )
+    return Manifest(
+        tuple(domains),
+        np.dtype(token_type).newbyteorder("<"),
+        record["tokenizer"],
+        tuple(shards),
+        record["fingerprint"],
+    )
+
+
+def _parse_shard(record: Any, at: str, domains: Sequence[str]) -> Shard:
+    parse.fields(record, at, "path", "split", "domain", "documents", "tokens", "bytes", "sha256", "batches")
+    pieces: List[Piece] = []
+    for i, batch in enumerate(parse.items(record["batches"], f"{at}.batches")):
+        where = f"{at}.batches[{i}]"
+        parse.fields(batch, where, "documents", "tokens", "offsetsAt", "tokensAt")
+        pieces.append(
+            Piece(
+                *(
+                    parse.whole(batch[name], f"{where}.{name}")
+                    for name in ("documents", "tokens", "offsetsAt", "tokensAt")
+                )
+            )
+        )
+        if pieces[-1].offsets_at % 8 or pieces[-1].tokens_at % 8:
+            raise HeadraceError(
+                "ERR_MANIFEST",
+                f"{where} lies at {pieces[-1].offsets_at} and {pieces[-1].tokens_at}; both must be multiples of 8",
+            )
+    shard = Shard(
+        path=parse.string(record["path"], f"{at}.path"),
+        split=parse.string(record["split"], f"{at}.split"),
+        domain=parse.one_of(record["domain"], f"{at}.domain", *domains),
+        documents=parse.whole(record["documents"], f"{at}.documents"),
+        tokens=parse.whole(record["tokens"], f"{at}.tokens"),
+        bytes=parse.whole(record["bytes"], f"{at}.bytes"),
+        sha256=parse.string(record["sha256"], f"{at}.sha256"),
+        pieces=tuple(pieces),
+    )
+    for name, total in (("tokens", sum(p.tokens for p in pieces)), ("documents", sum(p.documents for p in pieces))):
+        if getattr(shard, name) != total:
+            raise HeadraceError("ERR_MANIFEST", f"{at}.{name} is {getattr(shard, name)}, its batches hold {total}")
+    return shard
+
+
+class ShardReader:
+    """The token streams of one split. Close it, or use it in a `with`. Not thread-safe: give each thread its own."""
+
+    def __init__(self, folder: PathLike, split: str = "train", open_files: int = 512) -> None:
+        """Maps at most `open_files` files at a time (each also holds a file descriptor)."""
+        self.folder = os.fspath(folder)
+        self.split = split
+        self.manifest = read_manifest(folder)
+        self.domains = self.manifest.domains
+        self.tokens = self.manifest.tokens(split)
+        """Length of each domain's stream."""
+        self.token_type = self.manifest.token_type
+        self._index = {name: i for i, name in enumerate(self.domains)}
+        self._open_files = open_files
+        self._maps: OrderedDict[int, np.ndarray] = OrderedDict()
+
+        # All streams of the split laid end to end in domain order, so that one search finds the pieces of any rows.
+        shards = [
+            shard
+            for name in self.domains
+            for shard in self.manifest.shards
+            if (shard.split, shard.domain) == (split, name)
+        ]
+        pieces = [(s, piece) for s, shard in enumerate(shards) for piece in shard.pieces if piece.tokens]
+        self._shards = shards
+        self._pieces = [piece for _, piece in pieces]
+        self._shard_of = np.array([s for s, _ in pieces], dtype=np.intp)
+        edges = np.cumsum([0] + [piece.tokens for _, piece in pieces], dtype=np.int64)
+        self._from, self._until = edges[:-1], edges[1:]
+        self._element = (
+            np.array([piece.tokens_at // self.token_type.itemsize for _, piece in pieces], dtype=np.int64) - self._from
+        )
+        self._base = np.cumsum([0] + list(self.tokens[:-1]), dtype=np.int64)
+        self._length = np.array(self.tokens, dtype=np.int64)
+
+    def __enter__(self) -> ShardReader:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the mapped files."""
+        self._maps.clear()
+
+    def domain(self, name: str) -> int:
+        """Index of a domain. Raises ERR_DOMAIN."""
+        if name not in self._index:
+            raise HeadraceError(
+                "ERR_DOMAIN", f'domain "{name}" is not in {self.folder}; known: {", ".join(self.domains)}'
+            )
+        return self._index[name]
+
+    def rows(self, starts: np.ndarray, domain: int, width: int, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """Rows of one domain: `width` tokens from each of `starts` on the ring. (n, width) of the manifest's token type."""
+        return self.gather(np.full(len(starts), domain, dtype=np.intp), starts, width, out)
+
+    def gather(
+        self, domains: np.ndarray, starts: np.ndarray, width: int, out: Optional[np.ndarray] = None
+    ) -> np.ndarray:
+        """Rows of any domains, in the order given. Pure but for `out`; a copy a row from the page cache. Raises ERR_DOMAIN, ERR_ARGUMENT, ERR_SHARD."""
+        domains = np.asarray(domains, dtype=np.intp)
+        starts = np.asarray(starts, dtype=np.int64)
+        if out is None:
+            out = np.empty((len(starts), width), dtype=self.token_type)
+        if not len(starts):
+            return out
+        lengths = self._length[domains]
+        if (starts < 0).any() or (starts >= lengths).any():
+            i = int(np.flatnonzero((starts < 0) | (starts >= lengths))[0])
+            name = self.domains[domains[i]]
+            if not lengths[i]:
+                raise HeadraceError("ERR_DOMAIN", f'domain "{name}" has no {self.split} shards in {self.folder}')
+            raise HeadraceError(
+                "ERR_ARGUMENT",
+                f'row start {starts[i]} is not in the {self.split} stream of "{name}", [0, {lengths[i]})',
+            )
+        places = self._base[domains] + starts
+        pieces = np.searchsorted(self._until, places, side="right")
+        within = places + width <= self._until[pieces]
+        elements = self._element[pieces] + places
+        shards = self._shard_of[pieces]
+        # File by file, so that each is looked up once and few need to be open.
+        order = np.argsort(shards, kind="stable")
+        shard, file = -1, np.empty(0, dtype=self.token_type)
+        for i, s, first, whole in zip(
+            order.tolist(), shards[order].tolist(), elements[order].tolist(), within[order].tolist()
+        ):
+            if not whole:
+                self._across(out[i], int(domains[i]), int(starts[i]))
+                continue
+            if s != shard:
+                shard, file = s, self._map(s)
+            out[i] = file[first : first + width]
+        return out
+
+    def document_starts(self, domain: int, start: int, width: int) -> np.ndarray:
+        """Places in a row at which a document begins, ascending, in [0, width). int64. A row that begins inside a document does not start with 0."""
+        found: List[np.ndarray] = []
+        for piece, first, count, done in self._spans(domain, start, width):
+            shard = int(self._shard_of[piece])
+            where = self._pieces[piece]
+            offsets = (
+                self._map(shard).view(np.uint8)[where.offsets_at : where.offsets_at + 4 * where.documents].view("<i4")
+            )
+            low, high = np.searchsorted(offsets, [first, first + count])
+            found.append(np.unique(offsets[low:high]).astype(np.int64) - first + done)
+        return np.concatenate(found)
+
+    def positions(self, domain: int, start: int, width: int) -> np.ndarray:
+        """Position ids of a row: each token's distance from the start of its document, or of the row if that is nearer. int32."""
+        edges = np.zeros(width, dtype=np.int32)
+        begins = self.document_starts(domain, start, width)
+        edges[begins] = begins
+        return np.arange(width, dtype=np.int32) - np.maximum.accumulate(edges)
+
+    def _spans(self, domain: int, start: int, width: int) -> List[Tuple[int, int, int, int]]:
+        """(piece, first token in the piece, tokens, tokens of the row before) of a row."""
+        base = int(self._base[domain])
+        end = base + self.tokens[domain]
+        place, done = base + start, 0
+        spans: List[Tuple[int, int, int, int]] = []
+        while done < width:
+            piece = int(np.searchsorted(self._until, place, side="right"))
+            count = min(int(self._until[piece]) - place, width - done)
+            spans.append((piece, place - int(self._from[piece]), count, done))
+            done += count
+            place += count
+            if place == end:
+                place = base
+        return spans
+
+    def _across(self, row: np.ndarray, domain: int, start: int) -> None:
+        for piece, first, count, done in self._spans(domain, start, len(row)):
+            element = int(self._element[piece] + self._from[piece]) + first
+            row[done : done + count] = self._map(int(self._shard_of[piece]))[element : element + count]
+
+    def _map(self, shard: int) -> np.ndarray:
+        """A shard's file as an array of tokens from its first byte on."""
+        tokens = self._maps.get(shard)
+        if tokens is not None:
+            self._maps.move_to_end(shard)
+            return tokens
+        record = self._shards[shard]
+        path = os.path.join(self.folder, record.path)
+        try:
+            with open(path, "rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as cause:
+            raise HeadraceError("ERR_SHARD", f"shard {path} cannot be read: {cause}") from cause
+        if len(mapped) != record.bytes:
+            raise HeadraceError(
+                "ERR_SHARD",
+                f"shard {path} has {len(mapped)} bytes, the manifest says {record.bytes}; rebuild it or restore it",
+            )
+        for piece in record.pieces:
+            if piece.tokens_at + piece.tokens * self.token_type.itemsize > len(
+                mapped
+            ) or piece.offsets_at + 4 * piece.documents + 4 > len(mapped):
+                raise HeadraceError(
+                    "ERR_MANIFEST", f"shard {path} has {len(mapped)} bytes, the manifest puts tokens past its end"
+                )
+        tokens = np.frombuffer(mapped, dtype=self.token_type, count=len(mapped) // self.token_type.itemsize)
+        self._maps[shard] = tokens
+        while len(self._maps) > self._open_files:
+            self._maps.popitem(last=False)
+        return tokens

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+from making import make_schedule
+from test_keys import scalar_mix32
+
+from headrace.errors import HeadraceError
+from headrace.keys import key_of, offset_of
+from headrace.mixture import PARTS, allocate
+from headrace.permutation import permute
+from headrace.plan import Plan, add_served, rank_positions
+from headrace.schedule import parse_schedule
+
+TOKENS = {"commoncrawl": 200_000, "c4": 30_003, "github": 41}
+WEIGHTS = [0.6, 0.35, 0.05]
+
+
+def make_plan(tokens=TOKENS, weights=WEIGHTS, **changes):
+    return Plan(parse_schedule(make_schedule(tokens, weights, **{"batchRows": 24, **changes})))
+
+
+def by_the_page(schedule, batch):
+    """Section 3.2 word for word, a row at a time."""
+    header, stage = schedule.header, schedule.stages[0]
+    served, deficits = [0] * len(header.domains), [0] * len(header.domains)
+    for _ in range(batch + 1):
+        before = list(served)
+        counts, deficits = allocate(deficits, stage.weights, header.batch_rows)
+        served = [x + q for x, q in zip(served, counts)]
+    slots = [(domain, j) for domain, count in enumerate(counts) for j in range(count)]
+    order = permute(key_of("batch", header.seed, batch), header.batch_rows, np.arange(header.batch_rows))
+    rows = []
+    for slot in order.tolist():
+        domain, j = slots[slot]
+        ordinal = before[domain] + j
+        n = header.tokens[domain] // header.row_tokens
+        epoch = ordinal // n
+        key = key_of("order", header.seed, header.domains[domain], epoch)
+        row = int(permute(key, n, np.array([ordinal % n]))[0])
+        start = (offset_of(key, header.tokens[domain]) + row * header.row_tokens) % header.tokens[domain]
+        rows.append((domain, epoch, row, start))
+    return rows
+
+
+def listed(rows):
+    return list(zip(rows.domains.tolist(), rows.epochs.tolist(), rows.rows.tolist(), rows.starts.tolist()))
+
+
+@pytest.mark.parametrize("batch", [0, 1, 17, 200])
+def test_a_batch_is_what_the_page_says_row_by_row(batch):
+    plan = make_plan()
+    assert listed(plan.batch(batch)) == by_the_page(plan.schedule, batch)
+
+
+def test_a_batch_larger_than_a_table_is_what_the_page_says():
+    plan = make_plan(batchRows=5000)
+    assert listed(plan.batch(2)) == by_the_page(plan.schedule, 2)
+
+
+def test_a_batch_is_the_same_fresh_or_after_others():
+    plan = make_plan()
+    forwards = [listed(plan.batch(k)) for k in range(30)]
+    for k in (29, 3, 17):
+        assert listed(make_plan().batch(k)) == forwards[k]
+        assert listed(plan.batch(k)) == forwards[k]
+
+
+def test_every_row_of_every_epoch_is_served_once():
+    plan = make_plan({"a": 403, "b": 82}, [0.7, 0.3], batchRows=10)
+    seen = [row[:3] for k in range(100) for row in listed(plan.batch(k))]
+    assert len(set(seen)) == len(seen)
+    for domain, n in ((0, 100), (1, 20)):
+        for epoch in range(7):
+            assert sorted(row for d, e, row in seen if (d, e) == (domain, epoch)) == list(range(n))
+
+
+def test_no_token_is_served_twice_in_an_epoch_and_fewer_than_a_row_are_missed():
+    plan = make_plan({"a": 403}, [1], batchRows=10)
+    starts = np.concatenate([plan.batch(k).starts for k in range(10)])
+    tokens = (starts[:, None] + np.arange(4)) % 403
+    assert np.bincount(tokens.ravel(), minlength=403).max() == 1
+    assert tokens.size == 400
+
+
+def test_the_ranks_together_are_the_batch_and_their_hashes_add_up():
+    plan = make_plan()
+    whole = plan.batch(5)
+    for world, micro_batch, accumulation in ((1, 24, 1), (2, 3, 4), (3, 8, 1), (24, 1, 1)):
+        parts = [plan.rank(5, rank, world, micro_batch, accumulation) for rank in range(world)]
+        positions = [rank_positions(24, rank, world, micro_batch, accumulation).ravel() for rank in range(world)]
+        assert sorted(np.concatenate(positions).tolist()) == list(range(24))
+        for part, mine in zip(parts, positions):
+            assert listed(part) == [listed(whole)[p] for p in mine]
+        assert add_served(*map(plan.served_hash, parts)) == plan.served_hash(whole)
+
+
+def test_a_rank_takes_its_micro_batch_of_each_accumulation_step():
+    assert rank_positions(24, 1, 2, 3, 4).tolist() == [[3, 4, 5], [9, 10, 11], [15, 16, 17], [21, 22, 23]]
+    with pytest.raises(
+        HeadraceError,
+        match="world 5 x micro-batch 1 x accumulation 1 is 5, the batch has 24 rows; choose factors among its divisors 1, 2, 3, 4, 6, 8, 12, 24  .ERR_WORLD.",
+    ):
+        rank_positions(24, 0, 5, 1, 1)
+    with pytest.raises(HeadraceError, match="rank 2 is not in a world of 2"):
+        rank_positions(24, 2, 2, 12, 1)
+
+
+def test_the_served_hash_is_the_sum_of_the_page():
+    plan = make_plan()
+    rows = plan.batch(9)
+    low = high = 0
+    for domain, epoch, row, _ in listed(rows):
+        key = key_of("served", plan.schedule.header.domains[domain])
+        low += scalar_mix32(scalar_mix32((row + key.k0) % 2**32) ^ (epoch + key.k1) % 2**32)
+        high += scalar_mix32(scalar_mix32((row + key.k2) % 2**32) ^ (epoch + key.k3) % 2**32)
+    assert plan.served_hash(rows) == f"{high % 2**32:08x}{low % 2**32:08x}"
+
+
+def test_counters_far_into_a_stage_of_tiny_weights_are_those_of_the_walk():
+    # A weight under a row a batch has no closed form: the walk is kept at checkpoints.
+    plan = make_plan({"a": 400, "b": 400, "c": 400}, [0.995, 0.004, 0.001])
+    deficits, served = [0, 0, 0], [0, 0, 0]
+    stage = plan.schedule.stages[0]
+    assert min(stage.weights) * 24 < PARTS
+    walked = {}
+    for k in range(2500):
+        walked[k] = (tuple(served), tuple(deficits))
+        counts, deficits = allocate(deficits, stage.weights, 24)
+        served = [x + q for x, q in zip(served, counts)]
+    for k in (2499, 0, 1023, 1024, 1025, 2048):
+        assert plan.counters(k) == walked[k]
+
+
+def test_rows_far_into_a_long_run_keep_exact_positions():
+    plan = make_plan({"a": 600_000_000_000, "b": 300_000_000_001}, [0.5, 0.5], rowTokens=4096, batchRows=3584)
+    rows = plan.batch(13_000)
+    for domain, epoch, row, start in listed(rows)[:50]:
+        name, tokens = plan.schedule.header.domains[domain], plan.schedule.header.tokens[domain]
+        assert start == (offset_of(key_of("order", 1227, name, epoch), tokens) + row * 4096) % tokens
