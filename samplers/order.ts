@@ -71,12 +71,25 @@ export function batchOrder(seed: number, batch: number, batchRows: number): Perm
   return permutation(batchRows, keyOf("batch", seed, batch));
 }
 
-/** Indices sorted by their word, ties by index: word * 2^12 + index is exact and sorts both at once. */
+/** Indices sorted by their word, ties by index: into buckets by the word's first bits, each kept sorted as it fills. */
 function table(n: number, key: Key): Permutation {
-  const sorted = new Float64Array(n);
-  for (let i = 0; i < n; i++) sorted[i] = wordAt(key, i) * TABLE_SIZE + i;
-  sorted.sort();
-  const values = Uint16Array.from(sorted, (word) => word % TABLE_SIZE);
+  const shift = Math.min(31, Math.clz32(n - 1));
+  const words = new Uint32Array(n);
+  const firsts = new Uint16Array((0xffffffff >>> shift) + 2);
+  for (let i = 0; i < n; i++) {
+    words[i] = wordAt(key, i);
+    firsts[(words[i]! >>> shift) + 1]!++;
+  }
+  for (let bucket = 1; bucket < firsts.length; bucket++) firsts[bucket]! += firsts[bucket - 1]!;
+  const ends = firsts.slice();
+  const values = new Uint16Array(n);
+  for (let i = 0; i < n; i++) {
+    const word = words[i]!;
+    const first = firsts[word >>> shift]!;
+    let at = ends[word >>> shift]!++;
+    for (; at > first && words[values[at - 1]!]! > word; at--) values[at] = values[at - 1]!;
+    values[at] = i;
+  }
   let positions: Uint16Array | undefined;
   return {
     size: n,
@@ -103,8 +116,9 @@ function network(n: number, key: Key): Permutation {
     let left = value >>> lowBits;
     let right = value & lowMask;
     for (let round = 0; round < ROUNDS; round++) {
-      const mixed = mix32((right + key[round]!) | 0) & (round % 2 === 0 ? highMask : lowMask);
-      [left, right] = [right, left ^ mixed];
+      const next = left ^ (mix32((right + key[round]!) | 0) & (round % 2 === 0 ? highMask : lowMask));
+      left = right;
+      right = next;
     }
     return ((left << lowBits) | right) >>> 0;
   }
@@ -112,8 +126,9 @@ function network(n: number, key: Key): Permutation {
     let left = value >>> lowBits;
     let right = value & lowMask;
     for (let round = ROUNDS - 1; round >= 0; round--) {
-      const mixed = mix32((left + key[round]!) | 0) & (round % 2 === 0 ? highMask : lowMask);
-      [left, right] = [right ^ mixed, left];
+      const before = right ^ (mix32((left + key[round]!) | 0) & (round % 2 === 0 ? highMask : lowMask));
+      right = left;
+      left = before;
     }
     return ((left << lowBits) | right) >>> 0;
   }

@@ -4,10 +4,13 @@
  */
 import { HeadraceError } from "../core/errors.ts";
 import { type MixtureCursor, mixtureCursor } from "./mixture.ts";
-import { batchOrder, type DomainOrder, domainOrder } from "./order.ts";
+import { batchOrder, type DomainOrder, domainOrder, type Permutation } from "./order.ts";
 import { decidedEnd, type Schedule } from "./schedule.ts";
 
-/** The rows of a batch in served order: entry p of each list is the row at position p. */
+/** Greatest number of rows of a batch. */
+const ENTRIES = 2 ** 20;
+
+/** Rows of a batch: entry p of each list is the row at position p, or at the p-th of the positions that were asked for. */
 export interface BatchPlan {
   readonly batch: number;
   /** Index of the stage that governs it. */
@@ -33,8 +36,8 @@ export interface Plan {
   served(k: number): Float64Array;
   /** Rows of each domain in batch `k`, in domain order. Throws ERR_UNDECIDED. */
   counts(k: number): Float64Array;
-  /** Every row of batch `k`, O(B). Throws ERR_UNDECIDED. */
-  batch(k: number): BatchPlan;
+  /** The rows of batch `k`, all in served order, or those at the given positions (a rank's share). O(B). Throws ERR_UNDECIDED. */
+  batch(k: number, positions?: Uint32Array): BatchPlan;
 }
 
 /** Opens the plan of a schedule (parsed or appended here: it is not checked again). */
@@ -80,39 +83,40 @@ export function openPlan(schedule: Schedule): Plan {
     const before = cursor.before(k).served;
     return cursor.before(k + 1).served.map((rows, i) => rows - before[i]!);
   }
-  function batch(k: number): BatchPlan {
+  function batch(k: number, positions?: Uint32Array): BatchPlan {
     const stage = stageOf(k);
     const before = served(k);
     const after = cursorOf(stage).before(k + 1).served;
-    const { at: slotAt } = batchOrder(seed, k, batchRows);
+    const slots = sortedSlots(batchOrder(seed, k, batchRows), positions);
 
-    const slots = {
-      domains: new Uint16Array(batchRows),
-      epochs: new Uint32Array(batchRows),
-      rows: new Uint32Array(batchRows),
-      starts: new Float64Array(batchRows),
-    };
-    let slot = 0;
-    for (let domain = 0; domain < before.length; domain++) {
-      if (after[domain] === before[domain]) continue;
-      const order = orderOf(domain);
-      for (let ordinal = before[domain]!; ordinal < after[domain]!; ordinal++, slot++) {
-        const epoch = order.epoch(Math.floor(ordinal / order.rows));
-        const row = epoch.permutation.at(ordinal % order.rows);
-        slots.domains[slot] = domain;
-        slots.epochs[slot] = epoch.epoch;
-        slots.rows[slot] = row;
-        slots.starts[slot] = order.startOf(epoch, row);
-      }
-    }
-    return {
+    const rows = slots.length;
+    const plan = {
       batch: k,
       stage,
-      domains: slots.domains.map((_, position) => slots.domains[slotAt(position)]!),
-      epochs: slots.epochs.map((_, position) => slots.epochs[slotAt(position)]!),
-      rows: slots.rows.map((_, position) => slots.rows[slotAt(position)]!),
-      starts: slots.starts.map((_, position) => slots.starts[slotAt(position)]!),
+      domains: new Uint16Array(rows),
+      epochs: new Uint32Array(rows),
+      rows: new Uint32Array(rows),
+      starts: new Float64Array(rows),
     };
+    let next = 0;
+    let slotsBefore = 0;
+    for (let domain = 0; domain < before.length; domain++) {
+      const slotsUntil = slotsBefore + after[domain]! - before[domain]!;
+      const order = orderOf(domain);
+      for (; next < rows && slots[next]! < slotsUntil * ENTRIES; next++) {
+        const entry = slots[next]! % ENTRIES;
+        const slot = (slots[next]! - entry) / ENTRIES;
+        const ordinal = before[domain]! + slot - slotsBefore;
+        const epoch = order.epoch(Math.floor(ordinal / order.rows));
+        const row = epoch.permutation.at(ordinal % order.rows);
+        plan.domains[entry] = domain;
+        plan.epochs[entry] = epoch.epoch;
+        plan.rows[entry] = row;
+        plan.starts[entry] = order.startOf(epoch, row);
+      }
+      slotsBefore = slotsUntil;
+    }
+    return plan;
   }
   return { schedule, end: () => end, stageOf, served, counts, batch };
 }
@@ -156,6 +160,19 @@ export function rankPositions(
     for (let row = 0; row < microBatch; row++)
       positions[step * microBatch + row] = (step * world + rank) * microBatch + row;
   return positions;
+}
+
+/**
+ * slot x 2^20 + entry, ascending, for each entry of a batch plan: walking slots in order needs the keys of one epoch at a time.
+ */
+function sortedSlots(order: Permutation, positions: Uint32Array | undefined): Float64Array {
+  const slots = new Float64Array(positions?.length ?? order.size);
+  if (positions === undefined)
+    for (let slot = 0; slot < slots.length; slot++) slots[slot] = slot * ENTRIES + order.positionOf(slot);
+  else
+    for (let entry = 0; entry < slots.length; entry++)
+      slots[entry] = order.at(positions[entry]!) * ENTRIES + entry;
+  return positions === undefined ? slots : slots.sort();
 }
 
 /** The last stage that begins at or before batch `k`. */
