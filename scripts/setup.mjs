@@ -1,5 +1,6 @@
 /**
- * `npm start` and `npm test` on a fresh clone: installs what package-lock.json names, finds the pinned Node, runs the command on it.
+ * `npm start` and `npm test` on a fresh clone: installs what package-lock.json names, finds the pinned Node, runs the command on it
+ * (`setup.mjs install` stops before the last step).
  * Plain JavaScript for the Node that npm brought (18 or newer); its own lines go to standard error; the exit status is the command's.
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -14,18 +15,16 @@ const STAMP = join(ROOT, "node_modules/.headrace-lock");
 /** The oldest Node that runs TypeScript files as they are. */
 const OLDEST = [22, 18];
 
-const [verb, ...rest] = process.argv.slice(2);
-if (verb !== "start" && verb !== "test") {
-  say(`setup: "${verb ?? ""}" is not a command; use npm start or npm test`);
+const [verb = "", ...rest] = process.argv.slice(2);
+if (!["start", "test", "install"].includes(verb)) {
+  say(`setup: "${verb}" is not a command; use npm start or npm test`);
   process.exitCode = 2;
 } else {
   try {
     await installPackages();
     const node = await findNode();
-    process.exitCode = await runOn(
-      node,
-      verb === "start" ? ["scripts/headrace.ts", "demo", ...rest] : tests(node, rest),
-    );
+    if (verb === "start") process.exitCode = await runOn(node, ["scripts/headrace.ts", "demo", ...rest]);
+    if (verb === "test") process.exitCode = await runOn(node, tests(node, rest));
   } catch (error) {
     say(`setup: ${error.message}`);
     process.exitCode = 1;
