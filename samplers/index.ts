@@ -1,6 +1,9 @@
 /** Entry point `headrace/samplers`: weights and schedules in, batches out. Loads no tokenizer, filter, subprocess or native module. */
 
+export type { TokenIds } from "../core/document.ts";
+export { readManifest, type ShardManifest } from "../shards/manifest.ts";
 export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
+export { type Evaluation, evaluationRows, measurableDomains, validationHash } from "./evaluation.ts";
 export { type Exhaustion, firstExhaustion, parseExhaustion, rowLimits } from "./exhaustion.ts";
 export { parseHeader, type ScheduleDomain, type ScheduleHeader } from "./header.ts";
 export { acquireLock, type Lock, withLock } from "./lock.ts";
@@ -85,6 +88,14 @@ export {
   writeRun,
 } from "./run.ts";
 export {
+  openSampler,
+  requireShards,
+  type SampleBatch,
+  type Sampler,
+  type SamplerOptions,
+  type SamplerState,
+} from "./sampler.ts";
+export {
   appendStage,
   createSchedule,
   exhaustedDomains,
@@ -94,3 +105,12 @@ export {
   scheduleState,
 } from "./schedule.ts";
 export { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
+export {
+  addServed,
+  type RowIds,
+  readServedLog,
+  type ServedLines,
+  ServedLog,
+  servedHash,
+  servedKeys,
+} from "./served.ts";

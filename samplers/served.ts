@@ -11,7 +11,7 @@ import { type Key, keyOf, mix32 } from "../core/random.ts";
 export interface RowIds {
   readonly domains: ArrayLike<number>;
   readonly epochs: ArrayLike<number>;
-  readonly rowNumbers: ArrayLike<number>;
+  readonly rows: ArrayLike<number>;
 }
 
 /** The keys that serve `servedHash`, in the order of the schedule's domains. */
@@ -24,15 +24,15 @@ export function servedHash(
   keys: readonly Key[],
   ids: RowIds,
   from = 0,
-  until: number = ids.rowNumbers.length,
+  until: number = ids.rows.length,
 ): string {
-  const { domains, epochs, rowNumbers } = ids;
+  const { domains, epochs, rows } = ids;
   let lo = 0;
   let hi = 0;
   for (let i = from; i < until; i++) {
     const key = keys[domains[i]!]!;
     const epoch = epochs[i]!;
-    const row = rowNumbers[i]!;
+    const row = rows[i]!;
     lo = (lo + mix32((mix32((row + key[0]!) | 0) ^ (epoch + key[1]!)) | 0)) | 0;
     hi = (hi + mix32((mix32((row + key[2]!) | 0) ^ (epoch + key[3]!)) | 0)) | 0;
   }

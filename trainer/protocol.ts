@@ -15,6 +15,7 @@ import {
   parseJson,
   string,
 } from "../core/parse.ts";
+import type { Evaluation } from "../samplers/index.ts";
 
 /** The one version there is. */
 export const PROTOCOL = 1;
@@ -72,12 +73,6 @@ export type ClientMessage =
   | { readonly type: "heartbeat" }
   | { readonly type: "done"; readonly batch: number }
   | { readonly type: "error"; readonly message: string };
-
-/** What is evaluated: rows of `rowTokens` from the start of each validation stream, at most `tokensPerDomain` tokens. */
-export interface Evaluation {
-  readonly rowTokens: number;
-  readonly tokensPerDomain: number;
-}
 
 export interface Welcome {
   readonly type: "welcome";

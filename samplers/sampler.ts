@@ -1,0 +1,240 @@
+/**
+ * Shards and a schedule in, batches out. Batch k is a pure function of both, so a sampler has nothing to save but where it stands.
+ * It reads the rows of its own rank from the shards by position; past the decided part it waits for a stage, or throws if asked to,
+ * and never guesses. Gives up on prefetching: the plan is known ahead, so whoever trains can call `batch` as early as it likes.
+ */
+import { watch } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TokenIds } from "../core/document.ts";
+import { HeadraceError } from "../core/errors.ts";
+import { openFilePool } from "../shards/files.ts";
+import { readManifest, type ShardManifest } from "../shards/manifest.ts";
+import { tokenArray } from "../shards/schema.ts";
+import { openStream, type TokenStream } from "../shards/stream.ts";
+import { openPlan, type Plan, rankPositions } from "./plan.ts";
+import { runPaths } from "./run.ts";
+import { decidedEnd, requireExtends, type Schedule, scheduleState } from "./schedule.ts";
+import { readSchedule } from "./schedule-file.ts";
+import { servedHash, servedKeys } from "./served.ts";
+
+export interface SamplerOptions {
+  /** Folder of shards. */
+  readonly shards: string;
+  /** A schedule in hand; or `run`. */
+  readonly schedule?: Schedule;
+  /** Run folder whose `schedule.json` is read, and read again when a batch is not decided. */
+  readonly run?: string;
+  /** Data-parallel rank, default 0. */
+  readonly rank?: number;
+  /** Data-parallel size W, default 1. */
+  readonly world?: number;
+  /** Rows of one step of one rank, m; default B / (W A). */
+  readonly microBatch?: number;
+  /** Steps a batch, A; default B / (W m), 1 where m is not given either. W m A = B. */
+  readonly accumulation?: number;
+  /** How long `batch` waits for a stage that decides it, in seconds; 0: throw at once. Default 600 with `run`, 0 with `schedule`. */
+  readonly waitSeconds?: number;
+  /** Where the iterator begins, default 0; or a state from `state()`, which the schedule must extend. */
+  readonly from?: number | SamplerState;
+}
+
+/** Where a sampler stands; one line of JSON, and all that a checkpoint needs of it. */
+export interface SamplerState {
+  /** The next batch of the iterator. */
+  readonly batch: number;
+  /** Stages known, and the hash of the last. */
+  readonly stages: number;
+  readonly hash: string;
+}
+
+/** The rows of one rank in one batch, in served order: step 0's rows, then step 1's, … */
+export interface SampleBatch {
+  readonly batch: number;
+  /** Index of the stage in force. */
+  readonly stage: number;
+  readonly rows: number;
+  /** Tokens a row: L + lookahead. */
+  readonly width: number;
+  /** rows x width. */
+  readonly tokens: TokenIds;
+  /** By row: index into the sampler's `domains`, pass over the domain, row of the epoch. */
+  readonly domains: Uint16Array;
+  readonly epochs: Uint32Array;
+  readonly rowNumbers: Uint32Array;
+  /** Served hash of these rows, 16 hex digits; the parts of all ranks add up to the batch's (addServed). */
+  readonly served: string;
+  /** Where documents start in a row: ascending, in [0, width). Reads the shards' offsets when called. */
+  documentStarts(row: number): readonly number[];
+}
+
+/** Batches of a schedule, by index or one after another. */
+export interface Sampler extends AsyncIterable<SampleBatch> {
+  readonly manifest: ShardManifest;
+  /** Names, in the order of the schedule. */
+  readonly domains: readonly string[];
+  readonly schedule: Schedule;
+  /** First batch that is not decided; `final`: the run ends there. */
+  end(): { readonly batch: number; readonly final: boolean };
+  /**
+   * This rank's rows of a batch; does not move the iterator. One positioned read a row.
+   * Throws ERR_UNDECIDED where the batch is not decided in time or is past the end, ERR_SHARD where a file is cut.
+   */
+  batch(k: number): Promise<SampleBatch>;
+  /** After the batch that the iterator gave last, whether or not it was trained on. */
+  state(): SamplerState;
+  /** Takes a longer schedule. Throws ERR_SCHEDULE when it does not begin with the one in hand. */
+  extend(schedule: Schedule): void;
+  /** Closes the files. */
+  close(): void;
+}
+
+/**
+ * Opens a sampler. Reads the manifest and the schedule, no shard.
+ * Throws ERR_MANIFEST when the shards are not those of the schedule, ERR_DOMAIN when they lack a domain, ERR_WORLD, ERR_SCHEDULE.
+ */
+export async function openSampler(options: SamplerOptions): Promise<Sampler> {
+  const { shards, run, waitSeconds = run === undefined ? 0 : 600 } = options;
+  const path = run === undefined ? null : runPaths(run).schedule;
+  if ((options.schedule === undefined) === (path === null))
+    throw new HeadraceError("ERR_ARGUMENT", "openSampler takes one of `schedule` and `run`");
+  let schedule = options.schedule ?? (await readSchedule(path!));
+  const manifest = await readManifest(shards);
+  requireShards(schedule, manifest, shards);
+  const { header } = schedule;
+  const positions = positionsOf(options, header.batchRows);
+  const from = options.from ?? 0;
+  if (typeof from === "object") requireExtends(schedule, from);
+
+  const names = header.domains.map(({ name }) => name);
+  const keys = servedKeys(names);
+  const files = openFilePool();
+  const streams: readonly TokenStream[] = names.map((name) =>
+    openStream(shards, manifest, "train", name, { files }),
+  );
+  const width = header.rowTokens + header.lookahead;
+  let plan: Plan = openPlan(schedule);
+  let next = typeof from === "object" ? from.batch : from;
+
+  function extend(longer: Schedule): void {
+    requireExtends(longer, scheduleState(schedule));
+    if (longer.stages.length === schedule.stages.length) return;
+    schedule = longer;
+    plan = openPlan(longer);
+  }
+
+  async function requireDecided(k: number): Promise<void> {
+    const undecided = () => k >= plan.end().batch && !plan.end().final;
+    if (!undecided() || waitSeconds === 0) return;
+    const until = Date.now() + 1000 * waitSeconds;
+    for await (const _ of changes(path, until)) {
+      if (path !== null) extend(await readSchedule(path));
+      if (!undecided()) return;
+    }
+    throw new HeadraceError(
+      "ERR_UNDECIDED",
+      `batch ${k} was not decided within ${waitSeconds} s; the schedule decides ${plan.end().batch} batches: send the loss report that is due, or wait longer`,
+    );
+  }
+
+  async function batch(k: number): Promise<SampleBatch> {
+    await requireDecided(k);
+    const { stage, domains, epochs, rows: rowNumbers, starts } = plan.batch(k, positions);
+    const rows = positions.length;
+    const tokens = tokenArray(manifest.tokenType, rows * width);
+    for (let row = 0; row < rows; row++)
+      streams[domains[row]!]!.read(starts[row]!, tokens.subarray(row * width, (row + 1) * width));
+    return {
+      batch: k,
+      stage,
+      rows,
+      width,
+      tokens,
+      domains,
+      epochs,
+      rowNumbers,
+      served: servedHash(keys, { domains, epochs, rows: rowNumbers }),
+      documentStarts: (row) => streams[domains[row]!]!.documentBoundaries(starts[row]!, width),
+    };
+  }
+
+  return {
+    manifest,
+    domains: names,
+    get schedule() {
+      return schedule;
+    },
+    end: () => plan.end(),
+    batch,
+    state: () => ({ batch: next, ...scheduleState(schedule) }),
+    extend,
+    close: () => files.close(),
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        if (decidedEnd(schedule).final && next >= decidedEnd(schedule).batch) return;
+        let given: SampleBatch;
+        try {
+          given = await batch(next);
+        } catch (error) {
+          // The stage that was waited for may have ended the run.
+          if (decidedEnd(schedule).final && next >= decidedEnd(schedule).batch) return;
+          throw error;
+        }
+        next++;
+        yield given;
+      }
+    },
+  };
+}
+
+/** Throws ERR_DOMAIN when shards lack a domain of a schedule, and ERR_MANIFEST when they are other shards than it was made for. */
+export function requireShards({ header }: Schedule, manifest: ShardManifest, folder: string): void {
+  const absent = header.domains.find(({ name }) => !manifest.domains.includes(name));
+  if (absent)
+    throw new HeadraceError(
+      "ERR_DOMAIN",
+      `the schedule draws on domain "${absent.name}", ${folder} has ${manifest.domains.join(", ")}; name the shards that the schedule was made for`,
+    );
+  if (manifest.fingerprint !== header.shards)
+    throw new HeadraceError(
+      "ERR_MANIFEST",
+      `${folder} has fingerprint ${manifest.fingerprint.slice(0, 16)}…, the schedule was made for ${header.shards.slice(0, 16)}…; name the shards it was made for, or start a new run on these`,
+    );
+}
+
+function positionsOf(options: SamplerOptions, batchRows: number): Uint32Array {
+  const { rank = 0, world = 1 } = options;
+  const accumulation =
+    options.accumulation ?? (options.microBatch ? batchRows / (world * options.microBatch) : 1);
+  const microBatch = options.microBatch ?? batchRows / (world * accumulation);
+  return rankPositions({ world, rank, microBatch, accumulation }, batchRows);
+}
+
+/** Yields at once, then when a file may have changed, and at least every 200 ms, until a time is over. */
+async function* changes(path: string | null, until: number): AsyncGenerator<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let wake = resolve;
+  let changed = promise;
+  const watcher = path === null ? null : watchFolder(path, () => wake());
+  try {
+    for (;;) {
+      yield;
+      const left = until - Date.now();
+      if (left <= 0) return;
+      await Promise.race([changed, sleep(Math.min(200, left))]);
+      ({ promise: changed, resolve: wake } = Promise.withResolvers<void>());
+    }
+  } finally {
+    watcher?.close();
+  }
+}
+
+/** Watching is a courtesy that some file systems do not offer; the clock does without. */
+function watchFolder(path: string, changed: () => void): { close(): void } | null {
+  try {
+    const watcher = watch(path, { persistent: false }, changed);
+    watcher.on("error", () => {});
+    return watcher;
+  } catch {
+    return null;
+  }
+}
