@@ -1,0 +1,196 @@
+/**
+ * One line of JSON to one document, or to the reason why there is none. Never throws on a line, whatever it holds.
+ * Escaped lone surrogates stay in the text as they are; of a key that occurs twice the last one counts.
+ */
+import type { Document } from "../core/document.ts";
+import { type DomainName, domainName } from "../core/domain.ts";
+import { HeadraceError } from "../core/errors.ts";
+import type { QuarantineCode, Quarantined } from "./incidents.ts";
+import type { Line } from "./lines.ts";
+import { DOMAIN_NAMES, domainOfPath } from "./slimpajama.ts";
+import { invalidUtf8At } from "./utf8.ts";
+
+/** How a line is read. Plain data: it goes to workers and into the hash of a build. */
+export interface SourceOptions {
+  /** Fields that may hold the text; the first that is there counts. A dot goes into an object: `body.text`. Default `text`, `content`. */
+  readonly textFields?: readonly string[];
+  /** The domain of every record; fields and paths are not asked. Default: none. */
+  readonly domain?: string;
+  /** Field that names the domain; null: none. Default `meta.redpajama_set_name`. A record without it goes by its path. */
+  readonly domainField?: string | null;
+  /** Whether the file's name, or else its folders under the input root, may name the domain. Default true. */
+  readonly domainFromPath?: boolean;
+  /** Names in the field or path to domain names, laid over the names that SlimPajama and its kin use. Default: none. */
+  readonly domainMap?: Readonly<Record<string, string>>;
+  /** Longest line in bytes of JSON; longer ones are scanned past and quarantined. 1 to 536,870,888. Default 67,108,864 (64 MiB). */
+  readonly maxDocumentBytes?: number;
+}
+
+/** 64 MiB. */
+export const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
+/** The longest string of V8 on 64 bits, in characters. */
+const MAX_STRING = 2 ** 29 - 24;
+
+/** Turns a line into a document or a quarantined record. */
+export type RecordParser = (line: Line) => Document | Quarantined;
+
+/** Where the domain of a record comes from: a name, or what is wrong. */
+type DomainResult = DomainName | { readonly code: QuarantineCode; readonly detail: string };
+
+/** Checks the options and makes the parser of one file's lines. Throws ERR_ARGUMENT and ERR_DOMAIN. */
+export function recordParser(source: string, options: SourceOptions = {}): RecordParser {
+  const textFields = (options.textFields ?? ["text", "content"]).map(fieldPath);
+  if (textFields.length === 0)
+    throw new HeadraceError("ERR_ARGUMENT", "there is no text field; name at least one, such as text");
+  const maxDocumentBytes = maxDocumentBytesOf(options);
+  const domainOf = domainRule(source, options);
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+  return (line) => {
+    const refuse = (
+      code: QuarantineCode,
+      detail: string,
+      domain: DomainResult = domainOf(null),
+    ): Quarantined => ({
+      source,
+      line: line.line,
+      byteFrom: line.byteFrom,
+      byteTo: line.byteTo,
+      reason: `${code}: ${detail}`,
+      ...(typeof domain === "string" ? { domain } : {}),
+    });
+    const { bytes } = line;
+    if (bytes === null)
+      return refuse(
+        "too-long",
+        `the line has ${line.byteTo - line.byteFrom} bytes, more than the ${maxDocumentBytes} allowed`,
+      );
+    let text: string;
+    let value: unknown;
+    try {
+      text = decoder.decode(bytes);
+    } catch {
+      if (line.torn) return refuse("fragment", tornDetail(bytes.length));
+      const at = invalidUtf8At(bytes);
+      return refuse(
+        "bad-utf8",
+        `byte 0x${bytes.toString("hex", at, at + 1)} at ${at} of the line is not UTF-8`,
+      );
+    }
+    try {
+      value = JSON.parse(text);
+    } catch {
+      if (line.torn) return refuse("fragment", tornDetail(bytes.length));
+      return refuse("bad-json", `${bytes.length} bytes that are not JSON: ${excerpt(text)}`);
+    }
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      return line.torn
+        ? refuse("fragment", tornDetail(bytes.length))
+        : refuse("not-object", `the line is ${kindOf(value)}, not an object: ${excerpt(text)}`);
+
+    const domain = domainOf(value);
+    const found = textFields.map((path) => valueAt(value, path)).find((field) => field !== undefined);
+    if (found === undefined) {
+      const names = textFields.map((path) => `\`${path.name}\``).join(" or ");
+      return refuse("no-text", `no ${names}; fields seen: ${fieldsOf(value)}`, domain);
+    }
+    if (typeof found !== "string")
+      return refuse("text-not-string", `the text field holds ${kindOf(found)}, not a string`, domain);
+    if (found === "") return refuse("empty-text", "the text has no characters", domain);
+    if (typeof domain !== "string") return refuse(domain.code, domain.detail, domain);
+    return { source, line: line.line, domain, text: found };
+  };
+}
+
+/** The limit in force. Throws ERR_ARGUMENT. */
+export function maxDocumentBytesOf({ maxDocumentBytes = MAX_DOCUMENT_BYTES }: SourceOptions): number {
+  if (!Number.isSafeInteger(maxDocumentBytes) || maxDocumentBytes < 1 || maxDocumentBytes > MAX_STRING)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `maxDocumentBytes is ${maxDocumentBytes}; it is a whole number from 1 to ${MAX_STRING}`,
+    );
+  return maxDocumentBytes;
+}
+
+/** What the domain of a record is, given its JSON (null where there is none). */
+function domainRule(source: string, options: SourceOptions): (value: object | null) => DomainResult {
+  if (options.domain !== undefined) {
+    const fixed = domainName(options.domain);
+    return () => fixed;
+  }
+  const names = new Map(DOMAIN_NAMES);
+  for (const [from, to] of Object.entries(options.domainMap ?? {})) names.set(from, domainName(to));
+  const field =
+    options.domainField === null ? null : fieldPath(options.domainField ?? "meta.redpajama_set_name");
+  const fromPath = (options.domainFromPath ?? true) ? domainOfPath(source, names) : null;
+  return (value) => {
+    const named = field === null || value === null ? undefined : valueAt(value, field);
+    if (named === undefined || named === null)
+      return (
+        fromPath ?? {
+          code: "no-domain",
+          detail: `${field === null ? "" : `no \`${field.name}\` in the record and `}no domain in the path; name the domain of this input`,
+        }
+      );
+    const domain = typeof named === "string" ? names.get(named) : undefined;
+    return (
+      domain ?? {
+        code: "unmapped-domain",
+        detail: `\`${field!.name}\` is ${clip(JSON.stringify(named))}, which no domain is mapped to; map it`,
+      }
+    );
+  };
+}
+
+interface FieldPath {
+  readonly name: string;
+  readonly keys: readonly string[];
+}
+
+function fieldPath(name: string): FieldPath {
+  return { name, keys: name.split(".") };
+}
+
+/** What an object's own fields hold at a path: the field of that whole name, else one inside another; undefined for nothing. */
+function valueAt(value: object, { name, keys }: FieldPath): unknown {
+  if (Object.hasOwn(value, name)) return (value as Readonly<Record<string, unknown>>)[name];
+  let at: unknown = value;
+  for (const key of keys) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return undefined;
+    at = (at as Readonly<Record<string, unknown>>)[key];
+  }
+  return at;
+}
+
+function kindOf(value: unknown): string {
+  return value === null
+    ? "null"
+    : Array.isArray(value)
+      ? "a list"
+      : typeof value === "object"
+        ? "an object"
+        : `a ${typeof value}`;
+}
+
+function fieldsOf(value: object): string {
+  const names = Object.keys(value);
+  const shown = names.slice(0, 10).map((name) => clip(name, 40));
+  return names.length === 0
+    ? "none"
+    : [...shown, ...(names.length > 10 ? [`${names.length - 10} more`] : [])].join(", ");
+}
+
+function tornDetail(bytes: number): string {
+  return `${bytes} bytes of a line that was torn by an unreadable stretch of the file`;
+}
+
+/** The start and the end of a text, as a JSON string. */
+function excerpt(text: string): string {
+  return text.length <= 80
+    ? JSON.stringify(text)
+    : `${JSON.stringify(text.slice(0, 50))} to ${JSON.stringify(text.slice(-30))}`;
+}
+
+function clip(text: string, length = 80): string {
+  return text.length <= length ? text : `${text.slice(0, length - 3)}...`;
+}

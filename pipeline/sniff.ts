@@ -1,0 +1,40 @@
+/**
+ * What a file is by its first bytes, whatever its name says.
+ */
+import { isFrameMagic } from "./frames.ts";
+
+/** How a file of JSON lines is stored. */
+export type InputFormat = "jsonl" | "jsonl.gz" | "jsonl.zst";
+
+/** So many bytes are enough to tell. */
+export const SNIFF_BYTES = 512;
+
+/** A format that can be read, or what the file is instead, or null where the first bytes tell nothing. */
+export type Sniffed = { readonly format: InputFormat } | { readonly foreign: string } | null;
+
+const FOREIGN: readonly (readonly [start: string, what: string])[] = [
+  [
+    "version https://git-lfs.github.com/spec/v1",
+    "a Git LFS pointer, not the file itself; run `git lfs pull`",
+  ],
+  ["PAR1", "a parquet file; parquet comes with a later version, convert it to .jsonl.zst"],
+  ["ARROW1", "an Arrow file; Arrow comes with a later version, convert it to .jsonl.zst"],
+  ["\xff\xff\xff\xff", "an Arrow stream; Arrow comes with a later version, convert it to .jsonl.zst"],
+  ["PK\x03\x04", "a zip file; unpack it"],
+  ["BZh", "bzip2; compress it again with zstd"],
+  ["\xfd7zXZ\x00", "xz; compress it again with zstd"],
+];
+
+/** Looks at the first bytes of a file: at most SNIFF_BYTES of them. */
+export function sniff(start: Uint8Array): Sniffed {
+  const bytes = Buffer.from(start.buffer, start.byteOffset, Math.min(start.length, SNIFF_BYTES));
+  if (bytes.length >= 4 && isFrameMagic(bytes.readUInt32LE(0))) return { format: "jsonl.zst" };
+  if (bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8)
+    return { format: "jsonl.gz" };
+  const text = bytes.toString("latin1");
+  const foreign = FOREIGN.find(([magic]) => text.startsWith(magic));
+  if (foreign) return { foreign: foreign[1] };
+  if (/^(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)/i.test(text))
+    return { foreign: "a web page, as a server sends in place of a file; download it again" };
+  return /^(\xef\xbb\xbf)?\s*\{/.test(text) ? { format: "jsonl" } : null;
+}

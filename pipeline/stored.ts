@@ -1,0 +1,55 @@
+/**
+ * The bytes of an input file, as stored. A file that cannot be read to its planned end never throws: the fault is left for the caller to report.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import { messageOf } from "../core/errors.ts";
+import type { Damage } from "./pieces.ts";
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** A file of a known length, read once from start to end. */
+export class StoredFile {
+  readonly #path: string;
+  readonly #bytes: number;
+  #fault: Damage | null = null;
+
+  constructor(path: string, bytes: number) {
+    this.#path = path;
+    this.#bytes = bytes;
+  }
+
+  /** What went wrong; to be asked after the last chunk. Its range together with the chunks makes the planned length. */
+  get fault(): Damage | null {
+    return this.#fault;
+  }
+
+  /** Chunks of 256 KiB, up to the planned length. */
+  async *chunks(): AsyncGenerator<Buffer> {
+    let at = 0;
+    let handle: FileHandle | null = null;
+    try {
+      handle = await open(this.#path);
+      while (at < this.#bytes) {
+        const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, this.#bytes - at));
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+      const { size } = await handle.stat();
+      if (size !== this.#bytes)
+        this.#fail(
+          at,
+          `had ${this.#bytes} bytes when the build was planned and has ${size} now; start again`,
+        );
+    } catch (error) {
+      this.#fail(at, `cannot be read: ${messageOf(error)}`);
+    } finally {
+      await handle?.close();
+    }
+  }
+
+  #fail(byteFrom: number, reason: string): void {
+    this.#fault = { byteFrom, byteTo: this.#bytes, reason };
+  }
+}
