@@ -3,9 +3,10 @@
  * Written whole or not at all; a cut or changed file is refused by name, so the last good one stays in use.
  */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { openPending } from "../../core/commit.ts";
-import { HeadraceError } from "../../core/errors.ts";
+import { HeadraceError, messageOf } from "../../core/errors.ts";
 import { integer, object, oneOf, parseJson, string } from "../../core/parse.ts";
 import { type ModelShape, type SavedArrays, TrigramModel } from "./model.ts";
 
@@ -17,13 +18,11 @@ export interface CheckpointState {
   readonly stages: number;
   /** Hash of the last of them. */
   readonly hash: string;
-  /** Hash of the schedule's header: which run this is. */
-  readonly run: string;
 }
 
 const headerOf = object({
   format: oneOf("headrace-embedded/1"),
-  state: object({ batch: integer(0), stages: integer(0), hash: string, run: string }),
+  state: object({ batch: integer(0), stages: integer(0), hash: string }),
   shape: object({ vocabulary: integer(1, 2 ** 20), pairBits: integer(1, 28), tripleBits: integer(1, 28) }),
 });
 
@@ -39,6 +38,45 @@ const LAYOUT: readonly (readonly [keyof SavedArrays, "u32" | "f64", (shape: Mode
   ["tripleKeys", "f64", (s) => 2 ** s.tripleBits],
   ["tripleCounts", "u32", (s) => 2 ** s.tripleBits],
 ];
+
+/** How many checkpoints of a run are kept. */
+const KEPT = 2;
+
+/** Saves a checkpoint into the folder of a run and removes all but the newest two. Throws ERR_OUTPUT, leaving the older ones. */
+export async function saveNewest(folder: string, model: TrigramModel, state: CheckpointState): Promise<void> {
+  await saveCheckpoint(join(folder, nameOf(state.batch)), model, state);
+  for (const name of (await checkpointNames(folder)).slice(KEPT))
+    await rm(join(folder, name), { force: true });
+}
+
+/** The newest whole checkpoint of a folder; a damaged one is passed over, and `say` told of it. Undefined where there is none. */
+export async function loadNewest(
+  folder: string,
+  say: (line: string) => void,
+): Promise<{ readonly model: TrigramModel; readonly state: CheckpointState } | undefined> {
+  for (const name of await checkpointNames(folder)) {
+    try {
+      const loaded = await loadCheckpoint(join(folder, name));
+      if (loaded) return loaded;
+    } catch (error) {
+      say(messageOf(error));
+    }
+  }
+  return undefined;
+}
+
+/** Newest first. */
+async function checkpointNames(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch(() => [] as string[]);
+  return names
+    .filter((name) => /^model-\d{8}\.bin$/.test(name))
+    .sort()
+    .reverse();
+}
+
+function nameOf(batch: number): string {
+  return `model-${String(batch).padStart(8, "0")}.bin`;
+}
 
 /** Saves a model and where it stands. Throws ERR_OUTPUT, leaving the file that was there. */
 export async function saveCheckpoint(

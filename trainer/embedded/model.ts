@@ -13,9 +13,9 @@ import { CountTable } from "./table.ts";
 export interface ModelShape {
   /** Number of token ids; at most 2^20. */
   readonly vocabulary: number;
-  /** log2 of the slots for pairs of tokens. Default 20: 12 MB. */
+  /** log2 of the slots for pairs of tokens. Default 20: 20 MB. */
   readonly pairBits: number;
-  /** log2 of the slots for triples of tokens. Default 21: 24 MB. */
+  /** log2 of the slots for triples of tokens. Default 22: 48 MB. */
   readonly tripleBits: number;
 }
 
@@ -41,7 +41,7 @@ export class TrigramModel {
 
   /** A model that knows nothing: every token has probability 1 / vocabulary. */
   constructor(shape: Partial<ModelShape> & Pick<ModelShape, "vocabulary">, saved?: SavedArrays) {
-    this.shape = { pairBits: 20, tripleBits: 21, ...shape };
+    this.shape = { pairBits: 20, tripleBits: 22, ...shape };
     const { vocabulary, pairBits, tripleBits } = this.shape;
     if (vocabulary > 2 ** 20)
       throw new HeadraceError(

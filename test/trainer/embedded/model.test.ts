@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { loadCheckpoint, saveCheckpoint } from "../../../trainer/embedded/checkpoint.ts";
+import {
+  loadCheckpoint,
+  loadNewest,
+  saveCheckpoint,
+  saveNewest,
+} from "../../../trainer/embedded/checkpoint.ts";
 import { TrigramModel } from "../../../trainer/embedded/model.ts";
 import { temporaryFolder } from "../../support.ts";
 
@@ -74,7 +79,7 @@ test("a saved model goes on to the last bit", async () => {
   const ids = Uint16Array.from({ length: 500 }, (_, i) => (i * 31 + ((i * i) % 7)) % 97);
   const through = new TrigramModel({ vocabulary: 97, pairBits: 7, tripleBits: 8 });
   through.learn(ids, 0, 250);
-  const state = { batch: 3, stages: 1, hash: "h", run: "r" };
+  const state = { batch: 3, stages: 1, hash: "h" };
   await saveCheckpoint(path, through, state);
   const loaded = await loadCheckpoint(path);
   assert.ok(loaded);
@@ -86,7 +91,7 @@ test("a saved model goes on to the last bit", async () => {
 test("a cut or changed checkpoint is refused by name, an absent one is not there", async () => {
   const path = join(temporaryFolder(), "model");
   assert.equal(await loadCheckpoint(path), undefined);
-  await saveCheckpoint(path, new TrigramModel(tiny), { batch: 0, stages: 0, hash: "", run: "" });
+  await saveCheckpoint(path, new TrigramModel(tiny), { batch: 0, stages: 0, hash: "" });
   const whole = readFileSync(path);
   for (const at of [0, 40, whole.length - 40, whole.length - 1]) {
     const flipped = Buffer.from(whole);
@@ -100,4 +105,16 @@ test("a cut or changed checkpoint is refused by name, an absent one is not there
   writeFileSync(path, whole);
   truncateSync(path, whole.length - 100);
   await assert.rejects(loadCheckpoint(path), { code: "ERR_TRAINER" });
+});
+
+test("the newest two checkpoints are kept, and a damaged newest one is passed over and named", async () => {
+  const folder = temporaryFolder();
+  const heard: string[] = [];
+  assert.equal(await loadNewest(join(folder, "absent"), (line) => heard.push(line)), undefined);
+  for (const batch of [5, 10, 15])
+    await saveNewest(folder, new TrigramModel(tiny), { batch, stages: 1, hash: "h" });
+  assert.deepEqual(readdirSync(folder).sort(), ["model-00000010.bin", "model-00000015.bin"]);
+  truncateSync(join(folder, "model-00000015.bin"), 100);
+  assert.equal((await loadNewest(folder, (line) => heard.push(line)))?.state.batch, 10);
+  assert.match(heard.join(), /model-00000015\.bin .100 bytes. is cut or changed/);
 });
