@@ -1,0 +1,184 @@
+/**
+ * Scores and targets in, thresholds out, with what they will do and how sure that is. Pure: no files, no clock, no chance.
+ * A cascade: the base of a later filter's rate is what the earlier ones leave in the domains that it applies to.
+ * What it gives up: intervals take the sample as drawn at random, document by document, from what will be filtered.
+ */
+import type { DomainName } from "../core/domain.ts";
+import { HeadraceError } from "../core/errors.ts";
+import {
+  CALIBRATION_FORMAT,
+  type CalibratedFilter,
+  type Calibration,
+  type DomainThreshold,
+  type Prediction,
+  type ThresholdChoice,
+} from "./calibration.ts";
+import { drops, FILTERED_DOMAINS, type Filter } from "./filter.ts";
+import { effectiveSize, wilson } from "./interval.ts";
+import type { Target } from "./targets.ts";
+import { chooseThreshold } from "./threshold.ts";
+
+/** Scored documents, one entry a document in every column. */
+export interface CalibrationSample {
+  /** The domains that `domain` points into. */
+  readonly domains: readonly DomainName[];
+  /** Index into `domains`. */
+  readonly domain: ArrayLike<number>;
+  /** Tokens of the document, without BOS and EOS. */
+  readonly tokens: ArrayLike<number>;
+  /** Integer scores by filter name. */
+  readonly scores: Readonly<Record<string, Int32Array>>;
+  /** SHA-256 of what was sampled and how, by the caller's recipe. */
+  readonly fingerprint: string;
+  /** Whether the sample is the whole input; then predictions are exact and intervals have no width. Default false. */
+  readonly whole?: boolean;
+}
+
+/** What to calibrate. */
+export interface CalibrationRequest {
+  /** In the order in which the filters judge. */
+  readonly targets: readonly Target[];
+  readonly filters: readonly Pick<Filter, "name" | "sha256" | "dropWhen">[];
+  /** SHA-256 of the tokenizer. */
+  readonly tokenizer: string;
+  readonly samples: CalibrationSample;
+  /** Domains a filter applies to, by filter name. Default for each: commoncrawl and c4. */
+  readonly appliesTo?: Readonly<Record<string, readonly DomainName[]>>;
+  /** Documents from which a domain has a threshold of its own. Default 1,000. */
+  readonly minimumDocuments?: number;
+}
+
+/**
+ * The thresholds whose rates on the sample are nearest to the targets. Deterministic; O(n log n) a filter.
+ * A domain with fewer than `minimumDocuments` documents reaching a filter takes the threshold of the pool: all documents that reach it.
+ * Throws ERR_CALIBRATION when a filter is unknown, has no scores, or no sample document reaches it.
+ */
+export function calibrateCascade(request: CalibrationRequest): Calibration {
+  const { targets, samples, tokenizer, minimumDocuments = 1000 } = request;
+  const documents = samples.domain.length;
+  const alive = new Uint8Array(documents).fill(1);
+  const filters = targets.map((target) => {
+    const filter = request.filters.find(({ name }) => name === target.filter);
+    const scores = samples.scores[target.filter];
+    if (!filter || !scores)
+      throw new HeadraceError(
+        "ERR_CALIBRATION",
+        `target for "${target.filter}", which ${filter ? "has no scores in the sample" : `is no filter here; known: ${request.filters.map(({ name }) => name).join(", ") || "none"}`}`,
+      );
+    const appliesTo = request.appliesTo?.[target.filter] ?? FILTERED_DOMAINS;
+    return calibrateFilter({ target, filter, scores, appliesTo, samples, alive, minimumDocuments });
+  });
+  return {
+    format: CALIBRATION_FORMAT,
+    tokenizer,
+    minimumDocuments,
+    filters,
+    sample: describe(samples),
+  };
+}
+
+interface FilterRequest {
+  readonly target: Target;
+  readonly filter: Pick<Filter, "name" | "sha256" | "dropWhen">;
+  readonly scores: Int32Array;
+  readonly appliesTo: readonly DomainName[];
+  readonly samples: CalibrationSample;
+  /** 1 for documents that the earlier filters left; those that this one drops are cleared. */
+  readonly alive: Uint8Array;
+  readonly minimumDocuments: number;
+}
+
+function calibrateFilter(request: FilterRequest): CalibratedFilter {
+  const { target, filter, scores, appliesTo, samples, alive, minimumDocuments } = request;
+  const { name, sha256, dropWhen } = filter;
+  const byDomain = appliesTo.map((domain) => reaching(samples, alive, domain));
+  const pool = byDomain.flat();
+  if (pool.length === 0)
+    throw new HeadraceError(
+      "ERR_CALIBRATION",
+      `no document of the sample reaches the filter "${name}" (it applies to ${appliesTo.join(", ") || "no domain"}); sample more, or change where it applies`,
+    );
+  const choices = new Map<string, ThresholdChoice>();
+  const choose = (on: string, documents: readonly number[]): ThresholdChoice => {
+    const made = choices.get(on) ?? chooseThreshold(on, documents, scores, samples.tokens, dropWhen, target);
+    choices.set(on, made);
+    return made;
+  };
+  const domains = appliesTo.map((domain, d): DomainThreshold => {
+    const documents = byDomain[d]!;
+    const own = documents.length >= minimumDocuments;
+    const { threshold, rate } = own ? choose(domain, documents) : choose("pool", pool);
+    for (const i of documents) if (drops(dropWhen, scores[i]!, threshold)) alive[i] = 0;
+    return {
+      domain,
+      threshold,
+      chosenOn: own ? "domain" : "pool",
+      reached: {
+        documents: documents.length,
+        tokens: documents.reduce((sum, i) => sum + samples.tokens[i]!, 0),
+      },
+      predicted: predict(samples, documents, alive, rate),
+    };
+  });
+  return {
+    name,
+    sha256,
+    dropWhen,
+    target: { rate: target.rate, unit: target.unit },
+    appliesTo,
+    domains,
+    choices: [...choices.values()],
+    predicted: predict(samples, pool, alive, target.rate),
+  };
+}
+
+function reaching(samples: CalibrationSample, alive: Uint8Array, domain: DomainName): readonly number[] {
+  const wanted = samples.domains.indexOf(domain);
+  const documents: number[] = [];
+  for (let i = 0; i < alive.length; i++)
+    if (alive[i] === 1 && samples.domain[i] === wanted) documents.push(i);
+  return documents;
+}
+
+/** `unseen` is the rate to state where no document was seen; its interval is [0, 1]. */
+function predict(
+  samples: CalibrationSample,
+  documents: readonly number[],
+  alive: Uint8Array,
+  unseen: number,
+): Prediction {
+  const dropped = { documents: 0, weight: 0, squares: 0 };
+  const kept = { documents: 0, weight: 0, squares: 0 };
+  for (const i of documents) {
+    const side = alive[i] === 0 ? dropped : kept;
+    const tokens = samples.tokens[i]!;
+    side.documents += 1;
+    side.weight += tokens;
+    side.squares += tokens * tokens;
+  }
+  const tokens = dropped.weight + kept.weight;
+  const precise = (size: number) => (samples.whole && size > 0 ? Number.POSITIVE_INFINITY : size);
+  return {
+    documents: wilson(
+      documents.length === 0 ? unseen : dropped.documents / documents.length,
+      precise(documents.length),
+    ),
+    tokens: wilson(tokens === 0 ? unseen : dropped.weight / tokens, precise(effectiveSize(dropped, kept))),
+  };
+}
+
+function describe(samples: CalibrationSample): Calibration["sample"] {
+  const domains = samples.domains.map((domain) => ({ domain, documents: 0, tokens: 0 }));
+  for (let i = 0; i < samples.domain.length; i++) {
+    const entry = domains[samples.domain[i]!]!;
+    entry.documents += 1;
+    entry.tokens += samples.tokens[i]!;
+  }
+  return {
+    fingerprint: samples.fingerprint,
+    documents: samples.domain.length,
+    tokens: domains.reduce((sum, { tokens }) => sum + tokens, 0),
+    domains,
+    whole: samples.whole ?? false,
+  };
+}

@@ -1,0 +1,18 @@
+/**
+ * Fluency: whether a text is language that reads as such; well-formed code, maths and lists of questions count as fluent.
+ * Low scores are dropped. The shape of lines and the density of punctuation say as much as the words.
+ */
+import type { Recipe } from "./recipe.ts";
+
+/** The recipe of the built-in `fluency` model. */
+export const FLUENCY: Recipe = {
+  name: "fluency",
+  dropWhen: "low",
+  sought: "fluency <= 1",
+  soughtGrades: [0, 1],
+  targets: [0, 0, 1, 1],
+  inverseDocumentFrequency: false,
+  measureScale: 0.1,
+  strengths: [3, 10, 30],
+  within: "c4",
+};

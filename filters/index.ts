@@ -1,0 +1,56 @@
+export { ADS } from "./ads.ts";
+export {
+  type CalibrationRequest,
+  type CalibrationSample,
+  calibrateCascade,
+} from "./calibrate.ts";
+export {
+  CALIBRATION_FORMAT,
+  type CalibratedFilter,
+  type Calibration,
+  cascadeOf,
+  type DomainThreshold,
+  type Prediction,
+  parseCalibration,
+  parseCalibrationJson,
+  type ThresholdChoice,
+} from "./calibration.ts";
+export { classesOf, classOfPiece } from "./classes.ts";
+export { type DriftAlarm, driftAlarm, type ObservedDrop } from "./drift.ts";
+export { MEASURES, type Measure } from "./features.ts";
+export {
+  type CascadeStep,
+  type DropWhen,
+  drops,
+  FILTERED_DOMAINS,
+  type Filter,
+  type FilterVerdict,
+  judge,
+  SCORE_LIMIT,
+  SCORE_UNIT,
+} from "./filter.ts";
+export { FLUENCY } from "./fluency.ts";
+export { type RateInterval, wilson } from "./interval.ts";
+export { BUILT_IN_FILTERS, loadFilter } from "./load.ts";
+export {
+  areaUnderRoc,
+  averagePrecision,
+  type CutQuality,
+  cutQuality,
+  flagsByDomain,
+  rankingOf,
+} from "./metrics.ts";
+export {
+  type FilterModel,
+  filterOf,
+  formatModel,
+  type MeasureTable,
+  MODEL_FORMAT,
+  parseModel,
+} from "./model.ts";
+export { bothReadings, type Reading } from "./readings.ts";
+export type { Recipe } from "./recipe.ts";
+export { parseTargets, TARGET_UNITS, type Target, type TargetUnit } from "./targets.ts";
+export { isFlagged } from "./threshold.ts";
+export { type LabelledDocument, type TrainingRequest, trainFilter } from "./train.ts";
+export type { DomainFlags, Ranking, Training } from "./training.ts";

@@ -1,0 +1,73 @@
+/**
+ * The one threshold whose rate on a set of documents is nearest to the target, and the nearest rates there are where scores tie.
+ */
+import type { ThresholdChoice } from "./calibration.ts";
+import { type DropWhen, SCORE_LIMIT } from "./filter.ts";
+import type { Target } from "./targets.ts";
+
+/** Whether the filter itself calls the document what it looks for: beyond even odds on the side that is dropped. */
+export function isFlagged(dropWhen: DropWhen, score: number): boolean {
+  return dropWhen === "high" ? score > 0 : score < 0;
+}
+
+/**
+ * Chooses on the given documents (indices into the columns). Of two rates equally near, the one that drops less. The
+ * threshold lies half way between the last score dropped and the first kept. O(n log n); pure.
+ */
+export function chooseThreshold(
+  on: string,
+  documents: readonly number[],
+  scores: Int32Array,
+  tokens: ArrayLike<number>,
+  dropWhen: DropWhen,
+  target: Pick<Target, "rate" | "unit">,
+): ThresholdChoice {
+  const worst = dropWhen === "high" ? -1 : 1;
+  const order = [...documents].sort((a, b) => worst * (scores[a]! - scores[b]!));
+  const flagged = order.filter((i) => isFlagged(dropWhen, scores[i]!)).length;
+  const allTokens = order.reduce((sum, i) => sum + tokens[i]!, 0);
+  const base = { documents: order.length, flagged, tokens: allTokens }[target.unit];
+  const last = target.unit === "flagged" ? flagged : order.length;
+
+  let best = { dropped: 0, rate: 0 };
+  let below = 0;
+  let above = 1;
+  let sum = 0;
+  for (let i = 0; i < last; i++) {
+    sum += target.unit === "tokens" ? tokens[order[i]!]! : 1;
+    if (i + 1 < order.length && scores[order[i]!] === scores[order[i + 1]!]) continue;
+    const rate = base === 0 ? 0 : sum / base;
+    if (rate <= target.rate) below = rate;
+    else above = Math.min(above, rate);
+    if (Math.abs(rate - target.rate) < Math.abs(best.rate - target.rate)) best = { dropped: i + 1, rate };
+  }
+  if (below === target.rate) above = below;
+  return {
+    on,
+    threshold: thresholdAfter(best.dropped, order, scores, dropWhen, target),
+    documents: order.length,
+    flagged,
+    tokens: allTokens,
+    rate: best.rate,
+    below,
+    above: base === 0 ? 0 : above,
+  };
+}
+
+function thresholdAfter(
+  dropped: number,
+  order: readonly number[],
+  scores: Int32Array,
+  dropWhen: DropWhen,
+  { rate, unit }: Pick<Target, "rate" | "unit">,
+): number {
+  const never = dropWhen === "high" ? SCORE_LIMIT : -SCORE_LIMIT;
+  if (rate === 0) return never;
+  const evenOdds = dropWhen === "high" ? 1 : 0;
+  if (rate === 1) return unit === "flagged" ? evenOdds : -never;
+  const lastDropped = dropped === 0 ? never : scores[order[dropped - 1]!]!;
+  const firstKept = dropped === order.length ? -never : scores[order[dropped]!]!;
+  const between = Math.ceil((lastDropped + firstKept) / 2);
+  if (unit !== "flagged") return between;
+  return dropWhen === "high" ? Math.max(between, evenOdds) : Math.min(between, evenOdds);
+}
