@@ -5,11 +5,17 @@
 import { HeadraceError } from "../core/errors.ts";
 import { type LossReport, meanLosses, parseLossReport } from "./losses.ts";
 
-/** Parses a loss report and checks it against the domains of a schedule. Throws ERR_PARSE, and ERR_LOSS naming the batch and the domain. */
+/**
+ * Parses a loss report and checks it against the domains of a schedule. `required`: those that must be there, by default all; the others
+ * may be left out, but not be wrong. Throws ERR_PARSE, and ERR_LOSS naming the batch and the domain.
+ */
 export function checkLossReport(
   value: unknown,
   domains: readonly string[],
-  subject = "loss report",
+  {
+    required = domains,
+    subject = "loss report",
+  }: { readonly required?: readonly string[]; readonly subject?: string } = {},
 ): LossReport {
   const report = parseLossReport(value, subject);
   const where = `${subject} at batch ${report.measuredAt}`;
@@ -19,13 +25,14 @@ export function checkLossReport(
       "ERR_LOSS",
       `${where} has a loss for "${stranger}", which the schedule does not know; report ${domains.join(", ")}`,
     );
-  meanLosses(report.domains, domains, where);
+  const present = domains.filter((name) => required.includes(name) || report.domains[name] !== undefined);
+  meanLosses(report.domains, present, where);
   return {
     format: report.format,
     measuredAt: report.measuredAt,
     kind: report.kind,
     domains: Object.fromEntries(
-      domains.map((name) => {
+      present.map((name) => {
         const { lossSum, tokens } = report.domains[name]!;
         return [name, { lossSum, tokens }];
       }),

@@ -62,10 +62,10 @@ export async function reweight(
   const paths = runPaths(run);
   return await withLock(paths.scheduleLock, options.waitSeconds ?? 60, async () => {
     const schedule = await readSchedule(paths.schedule);
-    const checked = checkLossReport(
-      report,
-      schedule.header.domains.map(({ name }) => name),
-    );
+    const domains = schedule.header.domains.map(({ name }) => name);
+    const checked = checkLossReport(report, domains, {
+      required: schedule.header.policy.kind === "loss-driven" ? domains : [],
+    });
     const { measuredAt } = checked;
     const known = schedule.stages.find((stage) => stage.measuredAt === measuredAt);
     if (known) return { schedule, stage: known, report: await recordReport(run, checked), appended: false };

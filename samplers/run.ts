@@ -144,7 +144,7 @@ export async function recordReport(folder: string, report: LossReport): Promise<
   }
 }
 
-/** Reads the report measured at a batch. Throws ERR_INPUT where there is none, ERR_PARSE, ERR_LOSS. */
+/** Reads the report measured at a batch; it may lack domains. Throws ERR_INPUT where there is none, ERR_PARSE, ERR_LOSS. */
 export async function readReport(
   folder: string,
   measuredAt: number,
@@ -164,7 +164,11 @@ export async function readReportFile(path: string, domains: readonly string[]): 
       cause,
     });
   }
-  return parseJson(text, (value, at) => checkLossReport(value, domains, at), path);
+  return parseJson(
+    text,
+    (value, subject) => checkLossReport(value, domains, { required: [], subject }),
+    path,
+  );
 }
 
 /** The batches at which reports were measured, ascending. */

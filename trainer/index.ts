@@ -1,0 +1,45 @@
+/** Entry point `headrace/trainer`: the loop with a trainer, from both ends. */
+export { type ConnectOptions, connectTrainer, TrainerClient } from "./client.ts";
+export { ConnectionLost, type Host, type HostHandler, type HostOptions, openHost } from "./host.ts";
+export { runTrainer, type TrainerHooks } from "./loop.ts";
+export {
+  type Acknowledgement,
+  ADDRESS_VARIABLE,
+  type Address,
+  type ClientMessage,
+  formatAddress,
+  formatMessage,
+  type Hello,
+  type HostMessage,
+  lineSplitter,
+  MESSAGE_BYTES,
+  PROTOCOL,
+  parseAddress,
+  parseClientMessage,
+  parseHostMessage,
+  type Ready,
+  type ReportMessage,
+  type StageMessage,
+  TOKEN_VARIABLE,
+  type TrainerState,
+  type Welcome,
+} from "./protocol.ts";
+export { type Reference, readReference, referenceFor, writeReference } from "./reference-file.ts";
+export { runSession, type SessionOptions, type SessionTimes } from "./session.ts";
+export {
+  commandLine,
+  describeExit,
+  type Exit,
+  type Subprocess,
+  startSubprocess,
+  type TrainerCommand,
+} from "./subprocess.ts";
+export {
+  type StageReport,
+  type TrainOptions,
+  type TrainProgress,
+  type TrainReport,
+  train,
+  trainDomains,
+} from "./train.ts";
+export { resolveTrainer } from "./trainers.ts";
