@@ -112,18 +112,31 @@ export class Tally {
 }
 
 /** The sum of accounts, with domains in the given order first and any others by name. */
-export function addAccounts(accounts: readonly Account[], filters: readonly string[], order: readonly string[] = []): Account {
+export function addAccounts(
+  accounts: readonly Account[],
+  filters: readonly string[],
+  order: readonly string[] = [],
+): Account {
   const names = new Set(accounts.flatMap((account) => Object.keys(account.domains)));
-  const sorted = [...order.filter((name) => names.has(name)), ...[...names].filter((name) => !order.includes(name)).sort()];
+  const sorted = [
+    ...order.filter((name) => names.has(name)),
+    ...[...names].filter((name) => !order.includes(name)).sort(),
+  ];
   const domains: Record<string, DomainAccount> = {};
-  for (const name of sorted) domains[name] = accounts.flatMap((account) => account.domains[name] ?? []).reduce(addDomains);
-  const sum = (of: (account: Account) => number) => accounts.reduce((total, account) => total + of(account), 0);
+  for (const name of sorted)
+    domains[name] = accounts.flatMap((account) => account.domains[name] ?? []).reduce(addDomains);
+  const sum = (of: (account: Account) => number) =>
+    accounts.reduce((total, account) => total + of(account), 0);
   return {
     ...totals(domains, filters),
     read: sum((a) => a.read),
     quarantined: sum((a) => a.quarantined),
     incidents: sum((a) => a.incidents),
-    bytes: { read: sum((a) => a.bytes.read), unreadable: sum((a) => a.bytes.unreadable), total: sum((a) => a.bytes.total) },
+    bytes: {
+      read: sum((a) => a.bytes.read),
+      unreadable: sum((a) => a.bytes.unreadable),
+      total: sum((a) => a.bytes.total),
+    },
     domains,
   };
 }
@@ -161,10 +174,16 @@ export function requireBalance(account: Account): void {
   for (const [name, domain] of Object.entries(account.domains)) balance(`domain ${name}`, domain);
   const { read, unreadable, total } = account.bytes;
   if (read + unreadable !== total)
-    throw new HeadraceError("ERR_ACCOUNT", `${read} bytes read + ${unreadable} unreadable is not the ${total} bytes of the input; please report this`);
+    throw new HeadraceError(
+      "ERR_ACCOUNT",
+      `${read} bytes read + ${unreadable} unreadable is not the ${total} bytes of the input; please report this`,
+    );
 }
 
-function balance(subject: string, side: Pick<Account, "read" | "kept" | "heldOut" | "quarantined" | "dropped">): void {
+function balance(
+  subject: string,
+  side: Pick<Account, "read" | "kept" | "heldOut" | "quarantined" | "dropped">,
+): void {
   const dropped = Object.values(side.dropped).reduce((sum, n) => sum + n, 0);
   if (side.read === side.kept + side.heldOut + dropped + side.quarantined) return;
   throw new HeadraceError(
@@ -177,11 +196,16 @@ function totals(domains: Readonly<Record<string, DomainAccount>>, filters: reado
   return {
     kept: sumOf(domains, (d) => d.kept),
     heldOut: sumOf(domains, (d) => d.heldOut),
-    dropped: Object.fromEntries(filters.map((filter) => [filter, sumOf(domains, (d) => d.dropped[filter] ?? 0)])),
+    dropped: Object.fromEntries(
+      filters.map((filter) => [filter, sumOf(domains, (d) => d.dropped[filter] ?? 0)]),
+    ),
   };
 }
 
-function sumOf(domains: Readonly<Record<string, DomainAccount>>, of: (domain: DomainAccount) => number): number {
+function sumOf(
+  domains: Readonly<Record<string, DomainAccount>>,
+  of: (domain: DomainAccount) => number,
+): number {
   return Object.values(domains).reduce((sum, domain) => sum + of(domain), 0);
 }
 
@@ -202,5 +226,7 @@ function addDomains(a: DomainAccount, b: DomainAccount): DomainAccount {
 }
 
 function addCounts(a: Readonly<Counts>, b: Readonly<Counts>): Counts {
-  return Object.fromEntries([...new Set([...Object.keys(a), ...Object.keys(b)])].map((key) => [key, (a[key] ?? 0) + (b[key] ?? 0)]));
+  return Object.fromEntries(
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].map((key) => [key, (a[key] ?? 0) + (b[key] ?? 0)]),
+  );
 }

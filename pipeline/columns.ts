@@ -28,7 +28,14 @@ export class Columns {
   }
 
   /** Adds a document: `tokens[0, count)`, its source index, line, scores in 1/65,536 and text hash. */
-  async append(tokens: TokenIds, count: number, source: number, line: number, scores: Int32Array, hash: bigint): Promise<void> {
+  async append(
+    tokens: TokenIds,
+    count: number,
+    source: number,
+    line: number,
+    scores: Int32Array,
+    hash: bigint,
+  ): Promise<void> {
     const from = this.#offsets[this.#documents]!;
     this.#reserve(from + count);
     this.#tokens.set(tokens.subarray(0, count), from);
@@ -38,7 +45,8 @@ export class Columns {
     this.#lines[i] = line;
     this.#hashes[i] = hash;
     for (let f = 0; f < this.#filters; f++) this.#scores[f]![i] = scores[f]! / 65_536;
-    if ((from + count) * this.#tokens.BYTES_PER_ELEMENT >= BATCH_BYTES || this.#documents >= BATCH_DOCUMENTS) await this.flush();
+    if ((from + count) * this.#tokens.BYTES_PER_ELEMENT >= BATCH_BYTES || this.#documents >= BATCH_DOCUMENTS)
+      await this.flush();
   }
 
   /** Writes what is collected. */

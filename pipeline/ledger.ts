@@ -40,7 +40,15 @@ export function openLedger(buildFolder: string): Ledger {
   const forget = database.prepare("DELETE FROM outcome WHERE task = ?");
   const record = database.transaction((manifest: TaskManifest) => {
     const { account } = manifest;
-    task.run(manifest.task, manifest.key, account.read, account.kept, account.quarantined, account.incidents, account.bytes.read);
+    task.run(
+      manifest.task,
+      manifest.key,
+      account.read,
+      account.kept,
+      account.quarantined,
+      account.incidents,
+      account.bytes.read,
+    );
     for (const file of manifest.inputs) input.run(file.source, manifest.task, file.bytes, file.sha256);
     forget.run(manifest.task);
     for (const [name, domain] of Object.entries(account.domains)) {
@@ -61,7 +69,10 @@ export function openLedger(buildFolder: string): Ledger {
 export function rebuildLedger(buildFolder: string): number {
   const tasks = join(buildFolder, "tasks");
   if (!existsSync(tasks))
-    throw new HeadraceError("ERR_OUTPUT", `${buildFolder} holds no tasks; name the output folder of a build that has its .build folder`);
+    throw new HeadraceError(
+      "ERR_OUTPUT",
+      `${buildFolder} holds no tasks; name the output folder of a build that has its .build folder`,
+    );
   rmSync(join(buildFolder, "ledger.sqlite"), { force: true });
   const ledger = openLedger(buildFolder);
   let count = 0;
@@ -87,7 +98,9 @@ export interface LedgerRow {
 export function ledgerSummary(buildFolder: string): readonly LedgerRow[] {
   const database = new Database(join(buildFolder, "ledger.sqlite"), { readonly: true, fileMustExist: true });
   const rows = database
-    .prepare("SELECT domain, outcome, SUM(documents) AS documents, SUM(tokens) AS tokens FROM outcome GROUP BY domain, outcome ORDER BY domain, outcome")
+    .prepare(
+      "SELECT domain, outcome, SUM(documents) AS documents, SUM(tokens) AS tokens FROM outcome GROUP BY domain, outcome ORDER BY domain, outcome",
+    )
     .all() as LedgerRow[];
   database.close();
   return rows;

@@ -14,7 +14,11 @@ export function takeLock(path: string): () => void {
   mkdirSync(dirname(path), { recursive: true });
   for (let attempt = 0; ; attempt++) {
     try {
-      writeFileSync(path, JSON.stringify({ process: process.pid, host: hostname(), started: startOf(process.pid) }), { flag: "wx" });
+      writeFileSync(
+        path,
+        JSON.stringify({ process: process.pid, host: hostname(), started: startOf(process.pid) }),
+        { flag: "wx" },
+      );
       return () => rmSync(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw cannotWrite(path, error);
@@ -25,7 +29,8 @@ export function takeLock(path: string): () => void {
         "ERR_LOCKED",
         `${dirname(path)} is held by process ${holder.process} on ${holder.host}; wait for it, or remove ${path} if that process is gone`,
       );
-    if (attempt > 3) throw new HeadraceError("ERR_LOCKED", `${path} cannot be taken; remove it if no build is running`);
+    if (attempt > 3)
+      throw new HeadraceError("ERR_LOCKED", `${path} cannot be taken; remove it if no build is running`);
     rmSync(path, { force: true });
   }
 }
@@ -50,12 +55,20 @@ function isAlive(process_: number, started: string): boolean {
 /** The start time of a process in clock ticks since boot, where /proc tells it: a number that came round again is another process. */
 function startOf(process_: number): string {
   try {
-    return readFileSync(`/proc/${process_}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[19] ?? "";
+    return (
+      readFileSync(`/proc/${process_}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ")[19] ?? ""
+    );
   } catch {
     return "";
   }
 }
 
 function cannotWrite(path: string, cause: unknown): HeadraceError {
-  return new HeadraceError("ERR_OUTPUT", `${path} cannot be written: ${(cause as Error).message}; choose another --out`, { cause });
+  return new HeadraceError(
+    "ERR_OUTPUT",
+    `${path} cannot be written: ${(cause as Error).message}; choose another --out`,
+    { cause },
+  );
 }

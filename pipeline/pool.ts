@@ -4,13 +4,18 @@
  */
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { HeadraceError, type ErrorCode } from "../core/errors.ts";
+import { type ErrorCode, HeadraceError } from "../core/errors.ts";
 
 /** What a worker posts back; `worker.ts` is the other side. */
 export type WorkerMessage<Result, Progress> =
   | { readonly kind: "progress"; readonly job: number; readonly progress: Progress }
   | { readonly kind: "result"; readonly job: number; readonly result: Result }
-  | { readonly kind: "failure"; readonly job: number; readonly code: ErrorCode | null; readonly message: string };
+  | {
+      readonly kind: "failure";
+      readonly job: number;
+      readonly code: ErrorCode | null;
+      readonly message: string;
+    };
 
 /** What a worker is asked to do. */
 export interface WorkerRequest<Job> {
@@ -30,7 +35,9 @@ export interface PoolOptions<Job, Result, Progress> {
 }
 
 /** Runs all jobs and returns their results in job order. Throws the first failure after the jobs under way have ended. */
-export async function runPool<Job, Result, Progress>(options: PoolOptions<Job, Result, Progress>): Promise<readonly Result[]> {
+export async function runPool<Job, Result, Progress>(
+  options: PoolOptions<Job, Result, Progress>,
+): Promise<readonly Result[]> {
   const { jobs } = options;
   const results: Result[] = new Array(jobs.length);
   const queue = jobs.map((_, i) => i);
@@ -38,7 +45,9 @@ export async function runPool<Job, Result, Progress>(options: PoolOptions<Job, R
 
   const serve = async (): Promise<void> => {
     if (queue.length === 0) return;
-    const worker = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), { workerData: options.setup });
+    const worker = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
+      workerData: options.setup,
+    });
     try {
       for (let job = queue.shift(); job !== undefined && failure === undefined; job = queue.shift())
         results[job] = await ask(worker, job);
@@ -56,7 +65,14 @@ export async function runPool<Job, Result, Progress>(options: PoolOptions<Job, R
         act();
       };
       const onExit = (code: number) =>
-        settle(() => reject(new HeadraceError("ERR_RUNTIME", `worker thread ended with code ${code} during job ${job}; run the same command again to go on`)));
+        settle(() =>
+          reject(
+            new HeadraceError(
+              "ERR_RUNTIME",
+              `worker thread ended with code ${code} during job ${job}; run the same command again to go on`,
+            ),
+          ),
+        );
       const onMessage = (message: WorkerMessage<Result, Progress>) => {
         switch (message.kind) {
           case "progress":
@@ -65,7 +81,13 @@ export async function runPool<Job, Result, Progress>(options: PoolOptions<Job, R
             options.onResult?.(job, message.result);
             return settle(() => resolve(message.result));
           case "failure":
-            return settle(() => reject(message.code === null ? new Error(message.message) : new HeadraceError(message.code, message.message)));
+            return settle(() =>
+              reject(
+                message.code === null
+                  ? new Error(message.message)
+                  : new HeadraceError(message.code, message.message),
+              ),
+            );
           default:
             message satisfies never;
         }

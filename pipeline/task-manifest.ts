@@ -1,7 +1,17 @@
 /**
  * The manifest of a finished task. It is written last: a task folder without one is garbage.
  */
-import { array, integer, object, oneOf, optional, type Parser, parseJson, record, string } from "../core/parse.ts";
+import {
+  array,
+  integer,
+  object,
+  oneOf,
+  optional,
+  type Parser,
+  parseJson,
+  record,
+  string,
+} from "../core/parse.ts";
 import { type Account, parseAccount } from "../shards/index.ts";
 
 /** A file written by a task, with its name under the task's folder. */

@@ -1,0 +1,62 @@
+/**
+ * `headrace calibrate`: scores a sample of the input and chooses the thresholds that meet the targets on it.
+ */
+import { readFile } from "node:fs/promises";
+import { HeadraceError } from "../core/errors.ts";
+import { type Calibration, calibrateCascade, parseCalibrationJson, parseTargets } from "../filters/index.ts";
+import type { Curator } from "./curator.ts";
+import type { InputFile } from "./inputs.ts";
+import type { BuildOptions } from "./options.ts";
+import { sampleScores } from "./sample.ts";
+import type { SourceOptions } from "./source.ts";
+
+/** What to calibrate on. */
+export interface CalibrateRequest extends Pick<BuildOptions, "applyTo"> {
+  /** Such as `ads=0.5:documents,fluency=0.15:documents`. */
+  readonly targets: string;
+  readonly files: readonly InputFile[];
+  readonly source: SourceOptions;
+  readonly curator: Curator;
+  readonly documents: number;
+  readonly onProgress?: (documents: number, ofDocuments: number) => void;
+}
+
+/** Makes a calibration. Deterministic; reads about `documents` documents on one thread. Throws ERR_CALIBRATION. */
+export async function calibrate(request: CalibrateRequest): Promise<Calibration> {
+  const { curator, applyTo } = request;
+  const targets = parseTargets(request.targets);
+  const names = curator.filters.map(({ name }) => name);
+  const stranger = targets.find(({ filter }) => !names.includes(filter));
+  if (stranger)
+    throw new HeadraceError(
+      "ERR_FILTER",
+      `--drop names the filter "${stranger.filter}"; filters here: ${names.join(", ") || "none"} (add it with --filters)`,
+    );
+  return calibrateCascade({
+    targets,
+    filters: curator.filters,
+    tokenizer: curator.tokenizer.sha256,
+    samples: await sampleScores(request),
+    ...(applyTo && { appliesTo: applyTo }),
+  });
+}
+
+/** Reads a calibration file. Throws ERR_INPUT and ERR_PARSE. */
+export async function readCalibration(path: string): Promise<Calibration> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new HeadraceError(
+      "ERR_INPUT",
+      `calibration ${path} cannot be read: ${(cause as Error).message}; make one with "headrace calibrate"`,
+      { cause },
+    );
+  }
+  return parseCalibrationJson(text, path);
+}
+
+/** The text of a calibration file; the same calibration gives the same bytes. */
+export function formatCalibration(calibration: Calibration): string {
+  return `${JSON.stringify(calibration, null, 1)}\n`;
+}

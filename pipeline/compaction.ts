@@ -1,0 +1,100 @@
+/**
+ * The last step of a build as jobs: one for each domain, which plans its validation split and writes its shards, and one for the
+ * score table. A job depends on the segments in task order alone, so the jobs can run anywhere, in any order.
+ */
+import { join } from "node:path";
+import {
+  compactDomain,
+  compactScores,
+  planValidation,
+  type ScoreTable,
+  type ShardSchema,
+  segmentCandidates,
+  type TokenShard,
+  type ValidationPlan,
+} from "../shards/index.ts";
+import type { HeldOut } from "./account.ts";
+import { taskFolder } from "./task.ts";
+import type { TaskManifest } from "./task-manifest.ts";
+
+/** Segments of a domain to shards. Plain data. */
+export interface CompactJob {
+  readonly dir: string;
+  readonly domain: string;
+  /** Paths in task order: kept documents, those of a given validation set, and dropped ones. */
+  readonly kept: readonly string[];
+  readonly given: readonly string[];
+  readonly dropped: readonly string[];
+  readonly schema: ShardSchema;
+  /** sha256 of the tokenizer. */
+  readonly tokenizer: string;
+  readonly shardBytes: number;
+  /** Tokens to hold out; 0 where a validation set was given. */
+  readonly validationTokens: number;
+  readonly validationRow: number;
+}
+
+/** What came of a domain. */
+export interface CompactResult {
+  readonly domain: string;
+  /** In stream order. */
+  readonly shards: readonly TokenShard[];
+  readonly held: HeldOut;
+  /** What was held out, or why nothing was. */
+  readonly plan: ValidationPlan;
+}
+
+/** Runs the job of one domain. */
+export async function compactJob(job: CompactJob): Promise<CompactResult> {
+  const { dir, domain, schema, tokenizer, shardBytes } = job;
+  const plan = await validationPlan(job);
+  const common = { dir, domain, schema, tokenizer, shardBytes };
+  const main = await compactDomain({ ...common, segments: job.kept, plan });
+  const given = await compactDomain({
+    ...common,
+    segments: job.given,
+    plan: { kind: "whole", split: "validation" },
+  });
+  const dropped = await compactDomain({
+    ...common,
+    segments: job.dropped,
+    plan: { kind: "whole", split: "dropped" },
+  });
+  return { domain, shards: [...main.shards, ...given.shards, ...dropped.shards], held: heldOut(plan), plan };
+}
+
+/** The score table of the build, from the score rows of its tasks, with what the plans hold out. */
+export async function compactScoreTable(options: {
+  readonly dir: string;
+  readonly buildFolder: string;
+  readonly tasks: readonly TaskManifest[];
+  readonly filters: readonly string[];
+  readonly plans: Readonly<Record<string, ValidationPlan>>;
+}): Promise<readonly ScoreTable[]> {
+  const { dir, buildFolder, tasks, filters, plans } = options;
+  const segments = tasks.map((task) => ({
+    path: join(taskFolder(buildFolder, task.key), task.scores.path),
+    heldOut: task.role === "validation",
+  }));
+  return compactScores({ dir, segments, filters, plans });
+}
+
+async function validationPlan(job: CompactJob): Promise<ValidationPlan> {
+  if (job.given.length > 0) return { kind: "none", reason: "a validation set was given" };
+  if (job.validationTokens === 0) return { kind: "none", reason: "no tokens were to be held out" };
+  const candidates = await segmentCandidates(job.kept, job.validationTokens);
+  return planValidation(candidates, { targetTokens: job.validationTokens, rowTokens: job.validationRow });
+}
+
+function heldOut(plan: ValidationPlan): HeldOut {
+  switch (plan.kind) {
+    case "hashes":
+      return { documents: plan.documents, tokens: plan.tokens, gap: 0 };
+    case "tail":
+      return { documents: 0, tokens: plan.tokens, gap: plan.gap };
+    case "none":
+      return { documents: 0, tokens: 0, gap: 0 };
+    default:
+      return plan satisfies never;
+  }
+}

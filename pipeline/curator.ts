@@ -1,0 +1,104 @@
+/**
+ * Tokens, scores and verdict of one document after another: what a task, the calibration and `headrace score` share.
+ * Deterministic; holds one document's ids at a time.
+ */
+import type { Document, TokenIds } from "../core/document.ts";
+import { HeadraceError } from "../core/errors.ts";
+import {
+  type Calibration,
+  type CascadeStep,
+  cascadeOf,
+  type Filter,
+  type FilterVerdict,
+  judge,
+  loadFilter,
+} from "../filters/index.ts";
+import { encodeDocumentInto, loadTokenizer, type Tokenizer, tokenBuffer } from "./tokenizer/index.ts";
+
+/** What decides tokens, scores and verdicts; plain data, so that it can go to a worker and into a hash. */
+export interface CurateSetup {
+  /** `llama-2`, or the path of a `tokenizer.model` or `tokenizer.json`. */
+  readonly tokenizer: string;
+  /** `headrace`: the exact fast one. `transformers`: the slow exact fallback of @huggingface/transformers. */
+  readonly engine: "headrace" | "transformers";
+  /** `spell`: text never yields a control id. `parse`: literal `<s>` and the like become control ids, as `tokenizers` does. */
+  readonly specialTokens: "spell" | "parse";
+  readonly bos: boolean;
+  readonly eos: boolean;
+  /** `ads`, `fluency`, or paths of model files, in the order of their columns. */
+  readonly filters: readonly string[];
+  /** Thresholds to judge by; null: score only. */
+  readonly calibration: Calibration | null;
+}
+
+/** A document with everything that the build knows of it. `tokens` and `scores` are reused by the next one. */
+export interface Judged {
+  /** `tokens[0, count)`, with BOS and EOS as asked. */
+  readonly tokens: TokenIds;
+  readonly count: number;
+  /** Integer scores, one a filter. */
+  readonly scores: Int32Array;
+  readonly verdict: FilterVerdict;
+}
+
+/** A loaded tokenizer with filters, ready to judge. */
+export interface Curator {
+  readonly tokenizer: Tokenizer;
+  readonly filters: readonly Filter[];
+  judge(document: Document): Judged;
+}
+
+/** Loads the tokenizer and the filters of a setup. Throws ERR_TOKENIZER, ERR_FILTER and ERR_CALIBRATION. */
+export async function openCurator(setup: CurateSetup): Promise<Curator> {
+  const tokenizer = await openTokenizer(setup);
+  const filters = await Promise.all(setup.filters.map((name) => loadFilter(name, tokenizer.sha256)));
+  const twice = filters.find(({ name }, i) => filters.findIndex((other) => other.name === name) !== i);
+  if (twice)
+    throw new HeadraceError("ERR_FILTER", `filter "${twice.name}" is named twice; name each filter once`);
+  const cascade = setup.calibration === null ? [] : cascadeFor(setup.calibration, tokenizer, filters);
+  const buffer = tokenBuffer(tokenizer);
+  const scores = new Int32Array(filters.length);
+  const front = setup.bos ? 1 : 0;
+  const around = front + (setup.eos ? 1 : 0);
+  return {
+    tokenizer,
+    filters,
+    judge(document) {
+      const count = encodeDocumentInto(
+        tokenizer,
+        document.text,
+        { bos: setup.bos, eos: setup.eos },
+        buffer,
+        0,
+      );
+      const inner = front === 0 ? buffer.ids : buffer.ids.subarray(front);
+      for (let f = 0; f < filters.length; f++)
+        scores[f] = filters[f]!.score(document.text, inner, count - around);
+      return { tokens: buffer.ids, count, scores, verdict: judge(scores, document.domain, cascade) };
+    },
+  };
+}
+
+/** Loads the tokenizer of a setup. Throws ERR_TOKENIZER. */
+export async function openTokenizer(
+  setup: Pick<CurateSetup, "tokenizer" | "engine" | "specialTokens">,
+): Promise<Tokenizer> {
+  if (setup.engine === "transformers") {
+    const { loadTransformersTokenizer } = await import("./tokenizer/transformers.ts");
+    return loadTransformersTokenizer(setup.tokenizer);
+  }
+  return loadTokenizer(setup.tokenizer, { specialTokens: setup.specialTokens });
+}
+
+function cascadeFor(
+  calibration: Calibration,
+  tokenizer: Tokenizer,
+  filters: readonly Filter[],
+): readonly CascadeStep[] {
+  if (calibration.tokenizer !== tokenizer.sha256)
+    throw new HeadraceError(
+      "ERR_CALIBRATION",
+      `the calibration was made with tokenizer ${calibration.tokenizer.slice(0, 12)}, this is ${tokenizer.name} (${tokenizer.sha256.slice(0, 12)}); calibrate again`,
+    );
+  return cascadeOf(calibration, filters);
+}

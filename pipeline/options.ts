@@ -1,0 +1,58 @@
+/**
+ * What a build can be asked for, with every default.
+ */
+import type { DomainName } from "../core/domain.ts";
+import type { SourceOptions } from "./source.ts";
+import type { TaskProgress } from "./task.ts";
+
+/** Options of `build`. */
+export interface BuildOptions {
+  /** Files, folders and globs. */
+  readonly inputs: readonly string[];
+  /** Folder for the shards; made where it is absent, refused where it holds something else. */
+  readonly out: string;
+  /** What to drop, such as `ads=0.5:documents,fluency=0.15:documents`, in the order of judging. Default: nothing is dropped. */
+  readonly drop?: string;
+  /** Path of a calibration that `headrace calibrate` wrote, instead of `drop`. */
+  readonly calibration?: string;
+  /** `ads`, `fluency` or paths of model files: the score columns. Default: both built-in ones where the tokenizer is LLaMA-2's, else none. */
+  readonly filters?: readonly string[];
+  /** Domains that a filter applies to, by filter name. Default for each: commoncrawl and c4, as LLaMA-MoE. */
+  readonly applyTo?: Readonly<Record<string, readonly DomainName[]>>;
+  /** About how many documents a calibration reads. Default 50,000. */
+  readonly calibrationDocuments?: number;
+  /** `llama-2`, or the path of a `tokenizer.model` or `tokenizer.json`. Default `llama-2`. */
+  readonly tokenizer?: string;
+  /** Default `headrace`. */
+  readonly tokenizerEngine?: "headrace" | "transformers";
+  /** Default `spell`: text never yields a control id. */
+  readonly specialTokens?: "spell" | "parse";
+  /** Put the BOS id before every document. Default true, as LLaMA-MoE. */
+  readonly bos?: boolean;
+  /** Put the EOS id after every document. Default false, as LLaMA-MoE. */
+  readonly eos?: boolean;
+  /** Field paths, domains and limits of the records. */
+  readonly source?: SourceOptions;
+  /** Worker threads. Default: the processors that this process may use. No value changes a byte of the shards. */
+  readonly workers?: number;
+  /** Bytes of token values a shard. Default 512,000,000. */
+  readonly shardBytes?: number;
+  /** Keep dropped documents as the split `dropped`. Default: where the input has under 100 GB. */
+  readonly keepDropped?: boolean;
+  /** The corpus' own validation set (files, folders, globs) instead of holding documents out. */
+  readonly validation?: readonly string[];
+  /** Tokens to hold out a domain, at most 5 % of it. Default 2,048,000 (500 rows of 4,096, as Sheared-LLaMA). 0: none. */
+  readonly validationTokens?: number;
+  /** Row at whose boundary a domain of fewer than 20 documents is split. Default 1,024. */
+  readonly validationRow?: number;
+  /** Build anew over the finished shards of another build. Default false. */
+  readonly replace?: boolean;
+  readonly onProgress?: (progress: BuildProgress) => void;
+}
+
+/** Where a build is. */
+export interface BuildProgress extends TaskProgress {
+  readonly phase: "calibrate" | "read" | "compact";
+  /** Stored bytes of the input in all; in the phase `calibrate` and `compact` the unit is documents and domains. */
+  readonly total: number;
+}

@@ -1,0 +1,154 @@
+/**
+ * The first step of a build: options become a description of everything that decides the bytes, and the files to read.
+ * Nothing is written yet.
+ */
+
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { HeadraceError } from "../core/errors.ts";
+import { canonicalJson, hashOf } from "../core/hash.ts";
+import { BUILT_IN_FILTERS, type Calibration, parseTargets } from "../filters/index.ts";
+import { readCalibration } from "./calibrate.ts";
+import { type CurateSetup, type Curator, openCurator, openTokenizer } from "./curator.ts";
+import { type InputFile, type InputPlan, planInputs } from "./inputs.ts";
+import type { BuildOptions } from "./options.ts";
+import type { SourceOptions } from "./source.ts";
+import { LLAMA2_SHA256 } from "./tokenizer/index.ts";
+
+/** Below this many stored input bytes dropped documents are kept unless told otherwise. */
+const KEEP_DROPPED_BELOW = 100_000_000_000;
+
+/** A build that is ready to run. */
+export interface Prepared {
+  readonly options: BuildOptions;
+  readonly dir: string;
+  /** `DIR/.build`: task folders, ledger, lock. May be deleted after the build. */
+  readonly buildFolder: string;
+  readonly train: InputPlan;
+  readonly validation: InputPlan | null;
+  /** Tokenizer and filters; its calibration is null until one is settled. */
+  readonly curate: CurateSetup;
+  /** The same, loaded. */
+  readonly curator: Curator;
+  readonly source: SourceOptions;
+  readonly workers: number;
+  readonly keepDropped: boolean;
+  readonly shardBytes: number;
+  readonly validationTokens: number;
+  readonly validationRow: number;
+  /** Thresholds that were given as a file. */
+  readonly calibration: Calibration | null;
+  /** Everything but the inputs that decides the bytes, as plain data. */
+  readonly description: Readonly<Record<string, unknown>>;
+}
+
+/** Checks the options, finds the inputs, loads tokenizer and filters. Throws ERR_ARGUMENT, ERR_INPUT, ERR_TOKENIZER, ERR_FILTER. */
+export async function prepare(options: BuildOptions): Promise<Prepared> {
+  const {
+    workers = availableParallelism(),
+    shardBytes = 512_000_000,
+    validationTokens = 2_048_000,
+    validationRow = 1024,
+  } = options;
+  requireWhole("workers", workers, 1);
+  requireWhole("shard-size", shardBytes, 1);
+  requireWhole("validation-tokens", validationTokens, 0);
+  requireWhole("validation-row", validationRow, 1);
+  if (options.drop !== undefined && options.calibration !== undefined)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      "--drop and --calibration were both given; a calibration holds its own targets, so keep one",
+    );
+  if (options.drop !== undefined) parseTargets(options.drop);
+
+  const source = options.source ?? {};
+  const train = await planInputs(options.inputs);
+  const validation = options.validation ? await planInputs(options.validation) : null;
+  const bytes = train.files.reduce((sum, file) => sum + file.bytes, 0);
+  const keepDropped = options.keepDropped ?? bytes < KEEP_DROPPED_BELOW;
+  const curate = await curateSetup(options);
+  const curator = await openCurator(curate);
+  const calibration = options.calibration === undefined ? null : await readCalibration(options.calibration);
+  const dir = resolve(options.out);
+  return {
+    options,
+    dir,
+    buildFolder: join(dir, ".build"),
+    train,
+    validation,
+    curate,
+    curator,
+    source,
+    workers,
+    keepDropped,
+    shardBytes,
+    validationTokens,
+    validationRow,
+    calibration,
+    description: {
+      tokenizer: {
+        sha256: curator.tokenizer.sha256,
+        engine: curate.engine,
+        specialTokens: curate.specialTokens,
+        bos: curate.bos,
+        eos: curate.eos,
+      },
+      filters: curator.filters.map(({ name, sha256 }) => ({ name, sha256 })),
+      drop: calibration
+        ? { calibration: hashOf(calibration) }
+        : {
+            targets: options.drop ?? null,
+            documents: options.calibrationDocuments ?? null,
+            applyTo: options.applyTo ?? null,
+          },
+      source: JSON.parse(JSON.stringify(source)),
+      keepDropped,
+      shardBytes,
+      validation: validation ? "given" : { tokens: validationTokens, row: validationRow },
+    },
+  };
+}
+
+/** The identity of the input files: names, sizes and times of change; contents are hashed while they are read. */
+export function inputIdentity(prepared: Pick<Prepared, "train" | "validation">): unknown {
+  const identity = (files: readonly InputFile[]) =>
+    files.map(({ source, bytes, modified }) => [source, bytes, modified]);
+  return {
+    train: identity(prepared.train.files),
+    validation: prepared.validation ? identity(prepared.validation.files) : null,
+  };
+}
+
+/** The tokenizer and filter setup that options ask for, without a calibration. */
+export async function curateSetup(
+  options: Pick<BuildOptions, "tokenizer" | "tokenizerEngine" | "specialTokens" | "bos" | "eos" | "filters">,
+): Promise<CurateSetup> {
+  const base = {
+    tokenizer: options.tokenizer ?? "llama-2",
+    engine: options.tokenizerEngine ?? "headrace",
+    specialTokens: options.specialTokens ?? "spell",
+    bos: options.bos ?? true,
+    eos: options.eos ?? false,
+    calibration: null,
+  } as const;
+  if (options.filters) return { ...base, filters: options.filters };
+  const { sha256 } = await openTokenizer(base);
+  return { ...base, filters: sha256 === LLAMA2_SHA256 ? BUILT_IN_FILTERS : [] };
+}
+
+/** Which fields of two descriptions differ, for an error that can be acted on. */
+export function differences(
+  a: Readonly<Record<string, unknown>>,
+  b: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return names.filter((name) => canonicalJson(a[name] ?? null) !== canonicalJson(b[name] ?? null));
+}
+
+function requireWhole(flag: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `--${flag} is ${value}; give a whole number of at least ${least}`,
+    );
+}

@@ -1,0 +1,124 @@
+/**
+ * What a build came to, for a person and for `--json`: counts, the domain table, mixtures before and after, and everything that needs a look.
+ */
+import type { DomainName } from "../core/domain.ts";
+import type { Calibration, ObservedDrop } from "../filters/index.ts";
+import type { Account, ShardManifest } from "../shards/index.ts";
+import type { SkippedInput } from "./inputs.ts";
+import type { Prepared } from "./prepare.ts";
+import type { TaskManifest } from "./task-manifest.ts";
+
+/** The report of a build; `--json` prints it. */
+export interface BuildReport {
+  readonly out: string;
+  readonly fingerprint: string;
+  readonly key: string;
+  readonly read: number;
+  readonly kept: number;
+  readonly heldOut: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly quarantined: number;
+  readonly incidents: number;
+  /** Token counts by what became of them. */
+  readonly tokens: {
+    readonly kept: number;
+    readonly heldOut: number;
+    readonly dropped: number;
+    readonly gap: number;
+  };
+  readonly shards: number;
+  readonly domains: Account["domains"];
+  /** Shares of the domains in tokens: of all that was read, and of what is left to train on. */
+  readonly mixture: {
+    readonly before: Readonly<Record<string, number>>;
+    readonly after: Readonly<Record<string, number>>;
+  };
+  readonly bytes: Account["bytes"];
+  /** Tasks that an earlier run of the same build had finished; null: the whole build had been. */
+  readonly reused: number | null;
+  /** Input files that were not read, with the reason. */
+  readonly skipped: readonly SkippedInput[];
+  /** Drop rates outside the band that the calibration predicted. */
+  readonly alarms: readonly string[];
+  /** Domains without a validation stream, with the reason. */
+  readonly withoutValidation: Readonly<Record<string, string>>;
+  /** Lone surrogates that became U+FFFD. */
+  readonly loneSurrogates: number;
+  readonly seconds: number;
+}
+
+/** Makes the report. */
+export function reportOf(of: {
+  readonly prepared: Prepared;
+  readonly manifest: ShardManifest;
+  readonly notes: Pick<BuildReport, "alarms" | "withoutValidation" | "loneSurrogates">;
+  readonly reused: number | null;
+  /** `performance.now()` at the start. */
+  readonly started: number;
+}): BuildReport {
+  const { prepared, manifest, notes, reused } = of;
+  const { account } = manifest;
+  const domains = Object.entries(account.domains);
+  const sum = (count: (domain: Account["domains"][string]) => number) =>
+    domains.reduce((total, [, domain]) => total + count(domain), 0);
+  const droppedTokens = (domain: Account["domains"][string]) =>
+    Object.values(domain.tokens.dropped).reduce((a, b) => a + b, 0);
+  const shares = (count: (domain: Account["domains"][string]) => number) => {
+    const total = sum(count);
+    return Object.fromEntries(
+      domains.map(([name, domain]) => [name, total === 0 ? 0 : count(domain) / total]),
+    );
+  };
+  return {
+    out: prepared.dir,
+    fingerprint: manifest.fingerprint,
+    key: manifest.key,
+    read: account.read,
+    kept: account.kept,
+    heldOut: account.heldOut,
+    dropped: account.dropped,
+    quarantined: account.quarantined,
+    incidents: account.incidents,
+    tokens: {
+      kept: sum((d) => d.tokens.kept),
+      heldOut: sum((d) => d.tokens.heldOut),
+      dropped: sum(droppedTokens),
+      gap: sum((d) => d.tokens.gap),
+    },
+    shards: manifest.shards.length,
+    domains: account.domains,
+    mixture: {
+      before: shares((d) => d.tokens.kept + d.tokens.heldOut + d.tokens.gap + droppedTokens(d)),
+      after: shares((d) => d.tokens.kept),
+    },
+    bytes: account.bytes,
+    reused,
+    skipped: [...prepared.train.skipped, ...(prepared.validation?.skipped ?? [])],
+    ...notes,
+    seconds: (performance.now() - of.started) / 1000,
+  };
+}
+
+/** What the cascade of a calibration dropped, by filter and domain: each filter is reached by what the earlier ones left. */
+export function observedDrops(
+  calibration: Calibration,
+  tasks: readonly TaskManifest[],
+): readonly ObservedDrop[] {
+  const names = [...new Set(tasks.flatMap(({ account }) => Object.keys(account.domains)))];
+  return names.flatMap((domain) => {
+    const accounts = tasks.flatMap(({ account }) => account.domains[domain] ?? []);
+    let reaching = accounts.reduce((sum, account) => sum + account.read - account.quarantined, 0);
+    return calibration.filters.flatMap(({ name, appliesTo }) => {
+      if (!appliesTo.includes(domain as DomainName)) return [];
+      const dropped = accounts.reduce((sum, account) => sum + (account.dropped[name] ?? 0), 0);
+      const observed: ObservedDrop = {
+        filter: name,
+        domain: domain as DomainName,
+        documents: reaching,
+        dropped,
+      };
+      reaching -= dropped;
+      return [observed];
+    });
+  });
+}

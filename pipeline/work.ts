@@ -1,0 +1,14 @@
+/**
+ * What every worker of a build is given once; plain data.
+ */
+import type { CurateSetup } from "./curator.ts";
+import type { SourceOptions } from "./source.ts";
+
+/** The setup of a worker. */
+export interface WorkSetup {
+  /** `DIR/.build`. */
+  readonly buildFolder: string;
+  readonly curate: CurateSetup;
+  readonly source: SourceOptions;
+  readonly keepDropped: boolean;
+}

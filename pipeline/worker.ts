@@ -1,0 +1,56 @@
+/**
+ * The other side of `pool.ts`: runs the jobs of a build on a worker thread.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { HeadraceError, messageOf } from "../core/errors.ts";
+import { type CompactJob, compactJob } from "./compaction.ts";
+import { type Curator, openCurator } from "./curator.ts";
+import type { Task } from "./plan.ts";
+import type { WorkerMessage, WorkerRequest } from "./pool.ts";
+import { runTask, type TaskProgress } from "./task.ts";
+import type { WorkSetup } from "./work.ts";
+
+/** What a worker of a build can be asked to do. */
+export type BuildJob =
+  | { readonly kind: "task"; readonly task: Task }
+  | { readonly kind: "compact"; readonly job: CompactJob };
+
+const setup = workerData as WorkSetup;
+let curator: Promise<Curator> | undefined;
+
+parentPort?.on("message", async ({ job, payload }: WorkerRequest<BuildJob>) => {
+  const post = (message: WorkerMessage<unknown, TaskProgress>) => parentPort?.postMessage(message);
+  try {
+    post({
+      kind: "result",
+      job,
+      result: await run(payload, (progress) => post({ kind: "progress", job, progress })),
+    });
+  } catch (error) {
+    const code = error instanceof HeadraceError ? error.code : null;
+    post({
+      kind: "failure",
+      job,
+      code,
+      message: code === null ? String((error as Error).stack ?? error) : messageOf(error),
+    });
+  }
+});
+
+async function run(payload: BuildJob, onProgress: (progress: TaskProgress) => void): Promise<unknown> {
+  switch (payload.kind) {
+    case "task":
+      curator ??= openCurator(setup.curate);
+      return runTask(payload.task, {
+        buildFolder: setup.buildFolder,
+        curator: await curator,
+        source: setup.source,
+        keepDropped: setup.keepDropped,
+        onProgress,
+      });
+    case "compact":
+      return compactJob(payload.job);
+    default:
+      payload satisfies never;
+  }
+}
