@@ -129,22 +129,22 @@ function leftOut() {
     lines.push(
       `the RedPajama sample, which is not in ${sample} (set HEADRACE_SHARED to the folder that has data/)`,
     );
-  if (!imports("numpy"))
+  const python = pythonModules(["numpy", "torch"]);
+  if (!python.includes("numpy"))
     lines.push(
       "the Python package, as no Python with numpy was found (set HEADRACE_PYTHON; .ci/run makes one in .venv)",
     );
-  else if (!imports("torch"))
+  else if (!python.includes("torch"))
     lines.push("the PyTorch trainer, as Python has no torch (.ci/run installs it in .venv)");
   return lines;
 }
 
-function imports(module) {
-  const pythons = [process.env.HEADRACE_PYTHON, join(ROOT, ".venv/bin/python"), "python3"];
-  return pythons.some(
-    (python) =>
-      python &&
-      spawnSync(python, ["-c", `import importlib.util as u, sys; sys.exit(u.find_spec("${module}") is None)`])
-        .status === 0,
+/** Which of the modules the Pythons that tests would use have, all together. */
+function pythonModules(names) {
+  const pythons = [process.env.HEADRACE_PYTHON, join(ROOT, ".venv/bin/python"), "python3"].filter(Boolean);
+  const script = `import importlib.util as u\nprint(*[n for n in ${JSON.stringify(names)} if u.find_spec(n)])`;
+  return pythons.flatMap((python) =>
+    (spawnSync(python, ["-c", script], { encoding: "utf8" }).stdout ?? "").trim().split(" "),
   );
 }
 
