@@ -2,6 +2,9 @@
  * The shards on disk: the contract between the build and the samplers.
  */
 export { openPending, type PendingFile, syncFolder, writeFileWhole } from "../core/commit.ts";
+export { type CompactedDomain, type Compaction, compactDomain } from "./compact.ts";
+export type { CompactionPlan } from "./compact-plan.ts";
+export { compactScores, type ScoreSegment } from "./compact-scores.ts";
 export { type FilePool, openFilePool } from "./files.ts";
 export {
   type Account,
@@ -29,5 +32,24 @@ export {
   tokenArray,
   tokenBytes,
 } from "./schema.ts";
+export {
+  openScores,
+  openScoreWriter,
+  type ScoreBatch,
+  type ScoreFile,
+  type ScoreReader,
+  type ScoreRow,
+  type ScoreWriter,
+} from "./scores.ts";
 export { openStream, type TokenStream } from "./stream.ts";
+export {
+  type CandidateCollector,
+  type Candidates,
+  collectCandidates,
+  type HashGroup,
+  mergeCandidates,
+  planValidation,
+  segmentCandidates,
+  type ValidationPlan,
+} from "./validation.ts";
 export { openShardWriter, type ShardFile, type ShardWriter, shardMetadata } from "./writer.ts";

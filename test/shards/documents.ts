@@ -38,11 +38,14 @@ export function documents(options: {
           fc.integer({ min: -(2 ** 23), max: 2 ** 23 }).map((n) => n / 65_536),
           { minLength: options.filters, maxLength: options.filters },
         ),
-        hash: fc.oneof(fc.bigInt({ min: 0n, max: 9n }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
+        hash: fc.oneof(
+          fc.nat(20).map((n) => BigInt(n) << 59n),
+          { weight: 2, arbitrary: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) },
+        ),
       },
       { noNullPrototype: true },
     ),
-    { maxLength: options.maxLength ?? 40 },
+    { maxLength: options.maxLength ?? 40, size: "max" },
   );
 }
 

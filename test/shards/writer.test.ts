@@ -11,11 +11,14 @@ import { batchOf, cuttings, documents, readDocuments, writeDocuments } from "./d
 const folder = temporaryFolder();
 const path = join(folder, "shard.arrow");
 
-const schemas = fc.record({
-  tokenType: fc.constantFrom("uint16" as const, "int32" as const),
-  filters: fc.constantFrom([], ["ads"], ["ads", "fluency"]),
-  hashes: fc.constant(true),
-});
+const schemas = fc.record(
+  {
+    tokenType: fc.constantFrom("uint16" as const, "int32" as const),
+    filters: fc.constantFrom([], ["ads"], ["ads", "fluency"]),
+    hashes: fc.constant(true),
+  },
+  { noNullPrototype: true },
+);
 
 const shards = schemas.chain((schema) =>
   documents({ tokenType: schema.tokenType, filters: schema.filters.length })
