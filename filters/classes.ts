@@ -67,6 +67,7 @@ export function classOfPiece(piece: string): number {
   if (piece.includes("\n")) return CLASS.newline;
   const body = piece.trim();
   if (body === "") return piece === "" ? CLASS.other : CLASS.space;
+  if (body.includes("\ufffd")) return CLASS.other;
   if (LINKS.test(body)) return CLASS.link;
   if (/^\d+$/.test(body)) return CLASS.digit;
   if (/^[A-Za-z]+$/.test(body)) return classOfWord(body, /^\s/.test(piece));
@@ -91,4 +92,17 @@ function classOfWord(body: string, starts: boolean): number {
 /** The classes of a vocabulary, one a piece. */
 export function classesOf(pieces: readonly string[]): Uint8Array {
   return Uint8Array.from(pieces, classOfPiece);
+}
+
+/**
+ * The text of each id of a vocabulary as it stands inside a text: what it adds behind the id `anchor`, which must decode to
+ * text of its own (that of a letter, say). Control ids add nothing; a byte that is no character by itself is U+FFFD.
+ */
+export function piecesOf(
+  decode: (ids: readonly number[]) => string,
+  vocabularySize: number,
+  anchor: number,
+): readonly string[] {
+  const before = decode([anchor]).length;
+  return Array.from({ length: vocabularySize }, (_, id) => decode([anchor, id]).slice(before));
 }

@@ -15,7 +15,7 @@ export {
   parseCalibrationJson,
   type ThresholdChoice,
 } from "./calibration.ts";
-export { classesOf, classOfPiece } from "./classes.ts";
+export { classesOf, classOfPiece, piecesOf } from "./classes.ts";
 export { type DriftAlarm, driftAlarm, type ObservedDrop } from "./drift.ts";
 export { MEASURES, type Measure } from "./features.ts";
 export {
@@ -31,6 +31,7 @@ export {
 } from "./filter.ts";
 export { FLUENCY } from "./fluency.ts";
 export { type RateInterval, wilson } from "./interval.ts";
+export { LABEL_ID, parseLabels } from "./labels.ts";
 export { BUILT_IN_FILTERS, loadFilter } from "./load.ts";
 export {
   areaUnderRoc,

@@ -8,6 +8,7 @@ import { HeadraceError } from "../core/errors.ts";
 import { hashOf, sha256 } from "../core/hash.ts";
 import { classesOf } from "./classes.ts";
 import { type Example, exampleOf, featureSpace, quantise, sparseRows } from "./design.ts";
+import { SCORE_UNIT } from "./filter.ts";
 import { fitLogistic, type LinearModel } from "./logistic.ts";
 import { areaUnderRoc, flagsByDomain, rankingOf } from "./metrics.ts";
 import { type FilterModel, MODEL_FORMAT, type ScoringModel, scorerOf } from "./model.ts";
@@ -98,10 +99,13 @@ export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: Tr
     all.reduce((sum, fold) => sum + areas(leaveOne[fold]!, fold)[s]!, 0),
   );
   const chosen = best(outer);
-  const final = fitAll(learner, rowsWithout())[chosen]!;
-
   const rows = sorted.flatMap((_, i) => (inside[i] ? [i] : []));
   const sign = recipe.dropWhen === "high" ? 1 : -1;
+  const odds = logOdds(
+    rows.map((i) => scores[i]!),
+    rows.map((i) => (sought[i] === sign > 0 ? 1 : 0)),
+  );
+  const final = fitAll(learner, rowsWithout(), odds)[chosen]!;
   return {
     format: MODEL_FORMAT,
     name: recipe.name,
@@ -134,7 +138,9 @@ export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: Tr
         domains: mapValues(
           flagsByDomain(
             sorted.map(({ domain }) => domain),
-            Array.from(scores, (score) => isFlagged(recipe.dropWhen, score)),
+            Array.from(scores, (score) =>
+              isFlagged(recipe.dropWhen, odds.slope * score + odds.shift * SCORE_UNIT),
+            ),
             sought,
           ),
           rounded,
@@ -142,6 +148,12 @@ export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: Tr
       },
     },
   };
+}
+
+/** A score becomes slope x score + shift, the shift in logits. */
+interface Line {
+  readonly slope: number;
+  readonly shift: number;
 }
 
 interface Learner {
@@ -154,7 +166,11 @@ interface Learner {
 }
 
 /** A quantised model for each strength, learnt on the rows alone: document frequencies and bucket edges too. */
-function fitAll({ recipe, examples, targets, inside, classes }: Learner, rows: readonly number[]) {
+function fitAll(
+  { recipe, examples, targets, inside, classes }: Learner,
+  rows: readonly number[],
+  { slope, shift }: Line = { slope: 1, shift: 0 },
+): readonly ScoringModel[] {
   const space = featureSpace(
     rows.map((i) => examples[i]!),
     rows.flatMap((i) => (inside[i] ? [examples[i]!] : [])),
@@ -170,7 +186,8 @@ function fitAll({ recipe, examples, targets, inside, classes }: Learner, rows: r
   let from: LinearModel | undefined;
   return recipe.strengths.map((strength) => {
     from = fitLogistic(data, every, wanted, strength, from);
-    return quantise(from, space, classes);
+    const { weights, bias } = from;
+    return quantise({ weights: weights.map((w) => slope * w), bias: slope * bias + shift }, space, classes);
   });
 }
 
@@ -201,4 +218,23 @@ function rounded<T extends object>(value: T): T {
       typeof entry === "number" ? Math.round(entry * 1e4) / 1e4 : entry,
     ]),
   ) as T;
+}
+
+/** The line that turns scores into the log odds of the label: what cross-validation says a score is worth. */
+function logOdds(scores: readonly number[], labels: readonly number[]): Line {
+  const rows = scores.map((_, i) => i);
+  const data = {
+    columns: 1,
+    starts: Int32Array.from([...rows, rows.length]),
+    indices: new Int32Array(rows.length),
+    values: Float64Array.from(scores, (score) => score / SCORE_UNIT),
+  };
+  const { weights, bias } = fitLogistic(data, rows, labels, 1e3);
+  const slope = weights[0]!;
+  if (!(slope > 0))
+    throw new HeadraceError(
+      "ERR_INPUT",
+      "scores learnt from these labels do not rank documents that were held out better than chance; label more documents",
+    );
+  return { slope, shift: bias };
 }
