@@ -204,11 +204,11 @@ export function lossDriven(
     rule: options.rule ?? "softmax",
     eta: options.eta ?? PUBLISHED_SOFTMAX.eta,
     smoothing: options.rule === "clamp" ? 0 : (options.smoothing ?? PUBLISHED_SOFTMAX.smoothing),
-    initial: domainWeights(initial, domains),
+    initial,
     reference: referenceOf(options.reference ?? LLAMA_2_7B_REFERENCE),
     everyTokens,
     everyBatches,
-    rails: options.asPublished ? null : { ...DEFAULT_RAILS, ...options.rails },
+    rails: options.asPublished ? null : parseRails({ ...DEFAULT_RAILS, ...options.rails }, "rails"),
   };
   return checkPolicy(policy, domains) as LossDrivenPolicy;
 }
@@ -240,6 +240,7 @@ export const parsePolicy: Parser<WeightPolicy> = (value, at) => {
     },
     { strict: true },
   )(value, at);
+  checkNumbers(policy);
   return { ...policy, initial: checkedWeights(policy.initial) };
 };
 
@@ -259,12 +260,7 @@ function checkPolicy(policy: WeightPolicy, domains: readonly string[]): WeightPo
       `the policy has no weight for domain "${unweighted}"; give it one, or 0`,
     );
   if (policy.kind === "static") return policy;
-  for (const [field, value, low, high] of [
-    ["eta", policy.eta, 0, 1000],
-    ["smoothing", policy.smoothing, 0, 1],
-  ] as const)
-    if (!(value >= low && value <= high))
-      throw new HeadraceError("ERR_ARGUMENT", `${field} is ${value}; it lies from ${low} to ${high}`);
+  checkNumbers(policy);
   for (const name of domains)
     if (!Number.isFinite(policy.reference.losses[name as DomainName]))
       throw new HeadraceError(
@@ -272,6 +268,15 @@ function checkPolicy(policy: WeightPolicy, domains: readonly string[]): WeightPo
         `reference losses "${policy.reference.source}" have none for domain "${name}"; measure them on these shards with headrace reference`,
       );
   return policy;
+}
+
+function checkNumbers({ eta, smoothing }: { readonly eta: number; readonly smoothing: number }): void {
+  for (const [field, value, high] of [
+    ["eta", eta, 1000],
+    ["smoothing", smoothing, 1],
+  ] as const)
+    if (!(value >= 0 && value <= high))
+      throw new HeadraceError("ERR_ARGUMENT", `${field} is ${value}; it lies from 0 to ${high}`);
 }
 
 function referenceOf(reference: ReferenceLosses | string): ReferenceLosses {

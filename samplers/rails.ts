@@ -4,6 +4,7 @@
  * On by default, off with `asPublished`; whatever they change is listed, for the stage's cause.
  */
 import { type DomainName, type DomainWeights, domainWeights } from "../core/domain.ts";
+import { HeadraceError } from "../core/errors.ts";
 import { integer, number, object, type Parser } from "../core/parse.ts";
 import { PARTS } from "./mixture.ts";
 
@@ -29,9 +30,9 @@ export interface RailAction {
 /** The rails that are on unless `asPublished` is asked for. */
 export const DEFAULT_RAILS: Rails = { floorRows: 1, ceiling: 0.9, step: 2 };
 
-/** Parses rails. Throws ERR_PARSE. */
+/** Parses rails: floorRows >= 0, ceiling in [0, 1], step >= 1. Throws ERR_PARSE. */
 export const parseRails: Parser<Rails> = object(
-  { floorRows: integer(0), ceiling: number, step: number },
+  { floorRows: integer(0, 2 ** 20), ceiling: within(0, 1), step: within(1, 2 ** 20) },
   { strict: true },
 );
 
@@ -78,6 +79,9 @@ export function applyRails(
   return { weights, actions };
 }
 
+/** What sums of weights may be off by. */
+const ROUNDING = 1e-9;
+
 type Bounds = (name: DomainName) => { readonly low: number; readonly high: number };
 
 /** The floor, the ceiling and, where they leave a solution, the step from the previous weights (of open domains, to sum 1). */
@@ -94,7 +98,9 @@ function stepBounds(
   };
   const lows = open.reduce((total, name) => total + stepped(name).low, 0);
   const highs = open.reduce((total, name) => total + stepped(name).high, 0);
-  return lows <= 1 && highs >= 1 ? stepped : () => ({ low: rail.floor, high: rail.ceiling });
+  return lows < 1 + ROUNDING && highs > 1 - ROUNDING
+    ? stepped
+    : () => ({ low: rail.floor, high: rail.ceiling });
 }
 
 /** asked x factor, cut to the bounds, for the one factor with which the sum is 1: found between the sorted points where a cut sets in. */
@@ -120,9 +126,17 @@ function scaledInto(
   const factor = after >= 0 && free > 0 ? (1 - fixed) / free : to;
 
   const kept = terms.every((term) => asked[term.name]! >= term.low && asked[term.name]! <= term.high);
-  const whole = Math.abs(open.reduce((sum, name) => sum + asked[name]!, 0) - 1) < 1e-9;
+  const whole = Math.abs(open.reduce((sum, name) => sum + asked[name]!, 0) - 1) < ROUNDING;
   const weights = new Map(
     terms.map((term) => [term.name, kept && whole ? asked[term.name]! : cut(term, factor)]),
   );
   return (name) => weights.get(name)!;
+}
+
+function within(low: number, high: number): Parser<number> {
+  return (value, at) => {
+    const seen = number(value, at);
+    if (seen >= low && seen <= high) return seen;
+    throw new HeadraceError("ERR_PARSE", `${at} is ${seen}; expected a number from ${low} to ${high}`);
+  };
 }
