@@ -256,7 +256,7 @@ def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> S
     for name, weight, rows in zip(header.domains, weights, header.rows):
         if weight and not rows:
             raise HeadraceError(
-                "ERR_SCHEDULE",
+                "ERR_DOMAIN",
                 f'{at} gives weight to "{name}", whose stream is shorter than a row of {header.row_tokens} tokens',
             )
     start = start_of_stage(header, before, from_batch, weights)
