@@ -12,7 +12,7 @@ import { hashOf } from "../core/hash.ts";
 import { type Calibration, driftAlarm } from "../filters/index.ts";
 import { type Account, manifestFingerprint, type ShardManifest, writeManifest } from "../shards/index.ts";
 import { addAccounts, holdOut, requireBalance } from "./account.ts";
-import { calibrate, formatCalibration } from "./calibrate.ts";
+import { calibrate, writeCalibration } from "./calibrate.ts";
 import { type CompactJob, type CompactResult, compactScoreTable } from "./compaction.ts";
 import { claimFolder, finishedBuild } from "./folder.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
@@ -68,7 +68,7 @@ async function settleCalibration(prepared: Prepared, ledger: Ledger): Promise<Ca
     onProgress: (documents, total) =>
       options.onProgress?.({ ...NOTHING, phase: "calibrate", documents, total }),
   });
-  await writeFileWhole(join(buildFolder, "calibration.json"), formatCalibration(calibration));
+  await writeCalibration(join(buildFolder, "calibration.json"), calibration);
   ledger.event("calibrated", hashOf(calibration));
   return calibration;
 }
@@ -165,7 +165,7 @@ async function finish(
       join(dir, name),
       tasks.map((task) => join(taskFolder(buildFolder, task.key), name)),
     );
-  if (calibration) await writeFileWhole(join(dir, "calibration.json"), formatCalibration(calibration));
+  if (calibration) await writeCalibration(join(dir, "calibration.json"), calibration);
   await writeFileWhole(join(buildFolder, "notes.json"), JSON.stringify(notes(calibration, tasks, compacted)));
 
   const { tokenizer } = curator;

@@ -2,6 +2,7 @@
  * `headrace calibrate`: scores a sample of the input and chooses the thresholds that meet the targets on it.
  */
 import { readFile } from "node:fs/promises";
+import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { type Calibration, calibrateCascade, parseCalibrationJson, parseTargets } from "../filters/index.ts";
 import type { Curator } from "./curator.ts";
@@ -56,7 +57,7 @@ export async function readCalibration(path: string): Promise<Calibration> {
   return parseCalibrationJson(text, path);
 }
 
-/** The text of a calibration file; the same calibration gives the same bytes. */
-export function formatCalibration(calibration: Calibration): string {
-  return `${JSON.stringify(calibration, null, 1)}\n`;
+/** Writes a calibration file, whole or not at all; the same calibration gives the same bytes. */
+export async function writeCalibration(path: string, calibration: Calibration): Promise<void> {
+  await writeFileWhole(path, `${JSON.stringify(calibration, null, 1)}\n`);
 }

@@ -1,13 +1,15 @@
 /** Entry point `headrace/pipeline`: corpus files in, filtered Arrow shards out. */
 export type { Document, TokenIds } from "../core/document.ts";
 export { build } from "./build.ts";
-export { type CalibrateRequest, calibrate, formatCalibration, readCalibration } from "./calibrate.ts";
+export { type CalibrateRequest, calibrate, readCalibration, writeCalibration } from "./calibrate.ts";
 export { type CurateSetup, type Curator, type Judged, openCurator } from "./curator.ts";
 export { type InputFile, type InputPlan, planInputs, type SkippedInput } from "./inputs.ts";
+export { type Inspected, type InspectRequest, inspect } from "./inspect.ts";
 export { type LedgerRow, ledgerSummary, rebuildLedger } from "./ledger.ts";
 export type { BuildOptions, BuildProgress } from "./options.ts";
 export { curateSetup } from "./prepare.ts";
 export type { BuildReport } from "./report.ts";
+export { type ScoreLine, scoreDocuments } from "./score.ts";
 export {
   type Incident,
   type Quarantined,

@@ -28,10 +28,15 @@ export class Progress {
     );
   }
 
+  /** Seconds since the start. */
+  get seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
   /** Removes the line from a terminal and returns the seconds since the start. */
   end(): number {
     if (this.#live) process.stderr.write("\r\u001b[2K");
-    return (performance.now() - this.#started) / 1000;
+    return this.seconds;
   }
 }
 

@@ -1,0 +1,175 @@
+/**
+ * `headrace build`: corpus files to filtered Arrow shards.
+ */
+import { availableParallelism } from "node:os";
+import type { BuildProgress, BuildReport } from "../pipeline/index.ts";
+import { bytesOf, curateFlags, curateOptions, given } from "./build-options.ts";
+import { command } from "./command.ts";
+import { duration, grouped, Progress, percent, printJson, say, size, table } from "./display.ts";
+
+/** The command. */
+export const build = command({
+  command: "build <inputs..>",
+  describe: "corpus files to filtered Arrow shards",
+  flags: (args) =>
+    curateFlags(args)
+      .positional("inputs", {
+        type: "string",
+        array: true,
+        demandOption: true,
+        describe: "files, folders or patterns",
+      })
+      .option("out", { type: "string", demandOption: true, describe: "folder for the shards" })
+      .option("drop", { type: "string", describe: "what to drop: ads=0.5:documents,fluency=0.15:documents" })
+      .option("calibration", {
+        type: "string",
+        describe: "thresholds from headrace calibrate, instead of --drop",
+      })
+      .option("calibration-documents", { type: "number", describe: "documents to calibrate on [50,000]" })
+      .option("workers", {
+        type: "number",
+        default: availableParallelism(),
+        describe: "threads; no number changes a byte",
+      })
+      .option("shard-size", { type: "string", default: "512MB", describe: "bytes of token values a shard" })
+      .option("keep-dropped", {
+        type: "boolean",
+        describe: "keep dropped documents as a split [below 100 GB of input]",
+      })
+      .option("validation", {
+        type: "string",
+        array: true,
+        describe: "the corpus' own validation set instead of holding out",
+      })
+      .option("validation-tokens", {
+        type: "number",
+        describe: "tokens to hold out a domain, at most 5 % of it [2,048,000]",
+      })
+      .option("validation-row", {
+        type: "number",
+        describe: "row at which a domain of few documents is split [1,024]",
+      })
+      .option("replace", {
+        type: "boolean",
+        default: false,
+        describe: "build over the shards of another build",
+      })
+      .option("json", {
+        type: "boolean",
+        default: false,
+        describe: "the report as one JSON object on standard output",
+      }),
+  async run(args) {
+    const pipeline = await import("../pipeline/index.ts");
+    const progress = new Progress("build");
+    const report = await pipeline.build({
+      ...curateOptions(args),
+      inputs: args.inputs,
+      out: args.out,
+      workers: args.workers,
+      shardBytes: bytesOf("shard-size", args.shardSize),
+      replace: args.replace,
+      onProgress: (step) => progress.show(...progressLine(step, progress.seconds)),
+      ...given({
+        drop: args.drop,
+        calibration: args.calibration,
+        calibrationDocuments: args.calibrationDocuments,
+        keepDropped: args.keepDropped,
+        validation: args.validation,
+        validationTokens: args.validationTokens,
+        validationRow: args.validationRow,
+      }),
+    });
+    progress.end();
+    printBuildReport(report);
+    if (args.json) printJson(report);
+    if (report.incidents > 0) process.exitCode = 3;
+  },
+});
+
+function progressLine(step: BuildProgress, seconds: number): readonly [number, number, string] {
+  const counts = `${grouped(step.documents)} documents`;
+  switch (step.phase) {
+    case "calibrate":
+      return [step.documents, step.total, `calibrating: ${counts} scored`];
+    case "compact":
+      return [step.bytes, step.total, `compacting: ${step.bytes} of ${step.total} domains`];
+    case "read": {
+      const rate = `${size(step.bytes / seconds)}/s, ${grouped(Math.round(step.tokens / seconds))} tokens/s`;
+      return [
+        step.bytes,
+        step.total,
+        `${counts}, ${rate}, ${grouped(step.dropped)} dropped, ${grouped(step.quarantined)} quarantined`,
+      ];
+    }
+    default:
+      return step.phase satisfies never;
+  }
+}
+
+/** The domain table and everything that needs a look. */
+export function printBuildReport(report: BuildReport): void {
+  const filters = Object.keys(report.dropped);
+  const rows = Object.entries(report.domains).map(([name, domain]) => [
+    name,
+    domain.read,
+    domain.kept,
+    ...filters.map((filter) => domain.dropped[filter] ?? 0),
+    domain.heldOut,
+    domain.quarantined,
+    domain.tokens.kept,
+    domain.tokens.heldOut,
+    percent(report.mixture.before[name] ?? 0),
+    percent(report.mixture.after[name] ?? 0),
+  ]);
+  const { read, kept, heldOut, quarantined, tokens } = report;
+  const head = [
+    "domain",
+    "read",
+    "kept",
+    ...filters.map((filter) => `-${filter}`),
+    "held out",
+    "bad",
+    "train tokens",
+    "validation",
+    "before",
+    "after",
+  ];
+  const total = [
+    "all",
+    read,
+    kept,
+    ...filters.map((filter) => report.dropped[filter]!),
+    heldOut,
+    quarantined,
+    tokens.kept,
+    tokens.heldOut,
+    "",
+    "",
+  ];
+  say(table([head, ...rows, total]));
+  say();
+  const { incidents, shards, reused } = report;
+  say(
+    `${grouped(read)} documents = ${grouped(kept)} kept + ${grouped(heldOut)} held out + ${grouped(sum(Object.values(report.dropped)))} dropped + ${grouped(quarantined)} quarantined`,
+  );
+  if (incidents > 0)
+    say(
+      `${grouped(incidents)} stretches of input (${size(report.bytes.unreadable)}) could not be read: ${report.out}/incidents.jsonl`,
+    );
+  if (quarantined > 0) say(`quarantined records, with the reason for each: ${report.out}/quarantine.jsonl`);
+  for (const { source, reason } of report.skipped) say(`not read: ${source}: ${reason}`);
+  for (const alarm of report.alarms) say(`drift: ${alarm}`);
+  for (const [domain, reason] of Object.entries(report.withoutValidation))
+    say(`no validation split in ${domain}: ${reason}`);
+  if (report.loneSurrogates > 0) say(`${grouped(report.loneSurrogates)} lone surrogates became U+FFFD`);
+  if (reused === null) say("this build was finished before; nothing was done");
+  else if (reused > 0) say(`${grouped(reused)} tasks of an earlier run of this build were reused`);
+  say(
+    `${shards} shards in ${report.out} after ${duration(report.seconds)}, fingerprint ${report.fingerprint.slice(0, 16)}`,
+  );
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

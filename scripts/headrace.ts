@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/**
+ * The command line, one command a file. Exit status 0: done; 1: failed; 2: the arguments are wrong; 3: done, but some input could not be read.
+ */
+import yargs, { type CommandModule } from "yargs";
+import { hideBin } from "yargs/helpers";
+import { build } from "./build.ts";
+import { calibrate } from "./calibrate.ts";
+import { say } from "./display.ts";
+import { inspect } from "./inspect.ts";
+import { ledger } from "./ledger.ts";
+import { score } from "./score.ts";
+import { verify } from "./verify.ts";
+
+const COMMANDS: readonly CommandModule[] = [build, calibrate, score, inspect, verify, ledger];
+
+const cli = yargs(hideBin(process.argv))
+  .scriptName("headrace")
+  .usage("$0 <command>\n\nExact, replayable data curation and domain mixing for continual pre-training.")
+  .strict()
+  .demandCommand(1, "name a command")
+  .recommendCommands()
+  .wrap(Math.min(120, process.stderr.columns ?? 100))
+  .exitProcess(false)
+  .fail((message, error, args) => {
+    if (error) throw error;
+    throw new UsageError(
+      `${message}; see headrace ${args.parsed ? (process.argv[2] ?? "") : ""} --help`.replace("  ", " "),
+    );
+  });
+for (const module of COMMANDS) cli.command(module);
+
+/** Arguments that yargs refuses. */
+class UsageError extends Error {}
+
+try {
+  await cli.parseAsync();
+} catch (error) {
+  const code = (error as { readonly code?: unknown }).code;
+  const known = error instanceof UsageError || (error instanceof Error && error.name === "HeadraceError");
+  say(
+    `headrace: ${known ? String(error).replace(/^Error: /, "") : ((error as Error).stack ?? String(error))}`,
+  );
+  process.exitCode = error instanceof UsageError || code === "ERR_ARGUMENT" ? 2 : 1;
+}
