@@ -23,6 +23,7 @@ export {
   type TokenShard,
   writeManifest,
 } from "./manifest.ts";
+export { manifestProblems, type Problem } from "./manifest-check.ts";
 export { type DocumentIndex, openShard, type ShardReader } from "./reader.ts";
 export {
   type BatchPosition,
@@ -52,4 +53,5 @@ export {
   segmentCandidates,
   type ValidationPlan,
 } from "./validation.ts";
+export { type VerifyProgress, type VerifyReport, verifyShards } from "./verify.ts";
 export { openShardWriter, type ShardFile, type ShardWriter, shardMetadata } from "./writer.ts";

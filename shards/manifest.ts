@@ -115,8 +115,23 @@ export function parseAccount(value: unknown, at = "account"): Account {
   return account(value, at);
 }
 
-/** Reads the manifest of a folder of shards. Throws ERR_INPUT where there is none, ERR_PARSE, and ERR_MANIFEST where the fingerprint is another. */
+/**
+ * Reads the manifest of a folder of shards. Throws ERR_INPUT where there is none, ERR_PARSE, and ERR_MANIFEST where its fingerprint is
+ * not that of its shards.
+ */
 export async function readManifest(dir: string): Promise<ShardManifest> {
+  const read = await loadManifest(dir);
+  const fingerprint = manifestFingerprint(read);
+  if (fingerprint !== read.fingerprint)
+    throw new HeadraceError(
+      "ERR_MANIFEST",
+      `${join(dir, MANIFEST)} says its fingerprint is ${read.fingerprint}, and its shards give ${fingerprint}; restore the file or build again`,
+    );
+  return read;
+}
+
+/** Reads a manifest and checks its shape alone. Throws ERR_INPUT and ERR_PARSE. */
+export async function loadManifest(dir: string): Promise<ShardManifest> {
   const path = join(dir, MANIFEST);
   let text: string;
   try {
@@ -127,18 +142,11 @@ export async function readManifest(dir: string): Promise<ShardManifest> {
       "ERR_INPUT",
       absent
         ? `${dir} has no ${MANIFEST}; name a folder that a finished "headrace build" wrote, or finish the build`
-        : `cannot read ${path}: ${messageOf(cause)}`,
+        : `cannot read ${path}: ${messageOf(cause)}; permit reading it`,
       { cause },
     );
   }
-  const parsed = parseJson(text, manifest, path);
-  const fingerprint = manifestFingerprint(parsed);
-  if (fingerprint !== parsed.fingerprint)
-    throw new HeadraceError(
-      "ERR_MANIFEST",
-      `${path} says its fingerprint is ${parsed.fingerprint}, and its shards give ${fingerprint}; restore the file or build again`,
-    );
-  return parsed;
+  return parseJson(text, parseManifest, path);
 }
 
 /** Writes the manifest of a folder whole or not at all; the same manifest gives the same bytes. Throws ERR_PARSE and ERR_OUTPUT. */

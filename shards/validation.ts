@@ -2,6 +2,7 @@
  * Which documents of a domain become its validation split (docs/format.md 1.5): decided from hashes and lengths alone, before any
  * shard is written. Candidates are collected a task at a time and merged; their number is bounded by the target, not by the corpus.
  */
+import { HeadraceError } from "../core/errors.ts";
 import { openShard } from "./reader.ts";
 
 /** What the plan needs to know of the kept documents of a domain, or of a stretch of them. Plain JSON. */
@@ -98,6 +99,11 @@ export async function segmentCandidates(
   for (const path of segments) {
     const reader = await openShard(path);
     try {
+      if (!reader.schema.hashes)
+        throw new HeadraceError(
+          "ERR_SHARD",
+          `segment ${path} has no hashes, and the validation split goes by them; build its task again`,
+        );
       for (const i of reader.batches.keys()) {
         const { documents, offsets, hashes } = reader.readIndex(i);
         for (let d = 0; d < documents; d++) collector.add(hashes![d]!, offsets[d + 1]! - offsets[d]!);
