@@ -53,6 +53,8 @@ export interface Host {
   readonly token: string;
   /** Resolves with the batch of `done` when every rank is done. Rejects with what went wrong, with ConnectionLost when a connection just ended. */
   readonly finished: Promise<number>;
+  /** Connections that are open. */
+  connections(): number;
   /** Asks every client to end. */
   stop(reason: string): void;
   /** Closes everything. `error` is told to the clients first. */
@@ -137,6 +139,10 @@ class Conversation implements Host {
     this.finished.catch(() => {});
     server.on("connection", (socket) => void this.#serve(socket));
     this.#timer = setInterval(() => this.#tick(), 1000 * options.welcome.heartbeatSeconds);
+  }
+
+  connections(): number {
+    return this.#sockets.size;
   }
 
   stop(reason: string): void {

@@ -97,8 +97,10 @@ async function converse(
     return { batch: typeof last === "number" ? last : -1, interrupted: true };
   }
   if (first === "exited") {
-    // `done` may still be on its way through the socket.
-    const last = await within(LAST_WORD_SECONDS, host.finished);
+    // `done` may still be on its way through a socket.
+    for (let waited = 0; host.connections() > 0 && waited < LAST_WORD_SECONDS; waited += 0.01)
+      await sleep(10);
+    const last = await Promise.race([host.finished, sleep(0, null)]);
     if (last === null) throw new ConnectionLost("ERR_TRAINER", "trainer ended");
     return { batch: last, interrupted: false };
   }

@@ -29,7 +29,7 @@ export interface Subprocess {
   readonly exited: Promise<Exit>;
   /** How it ended, or null while it runs. */
   exit(): Exit | null;
-  /** The last lines it printed in this run, oldest first, without empty ones. */
+  /** The last lines it printed in this run, oldest first, without empty ones and what Node says after a stack. */
   lastLines(count: number): readonly string[];
   /** SIGTERM to the whole group, SIGKILL after `graceSeconds`; resolves when the leader is gone. */
   end(graceSeconds?: number): Promise<Exit>;
@@ -125,7 +125,7 @@ function tail(path: string, from: number, count: number): readonly string[] {
       .toString("utf8", 0, read)
       .split(/[\r\n]+/)
       .map((line) => line.trim())
-      .filter((line) => line !== "")
+      .filter((line) => line !== "" && !/^Node\.js v[\d.]+$/.test(line))
       .slice(-count);
   } finally {
     closeSync(file);
