@@ -21,32 +21,46 @@ function mergeShort(table: MergeTable, symbols: Int32Array, length: number): num
   const { slots } = table;
   const ranks = shortRanks;
   const results = shortResults;
-  let count = length;
-  const look = (i: number): void => {
+  let pairs = length - 1;
+  let best = -1;
+  let bestRank = NEVER;
+  for (let i = 0; i < pairs; i++) {
     const at = findMerge(table, symbols[i]!, symbols[i + 1]!);
-    ranks[i] = at < 0 ? NEVER : slots[at + 2]!;
-    results[i] = at < 0 ? -1 : slots[at + 3]!;
-  };
-  for (let i = 0; i + 1 < count; i++) look(i);
-  for (;;) {
-    let best = -1;
-    let bestRank = NEVER;
-    for (let i = 0; i + 1 < count; i++)
+    const rank = at < 0 ? NEVER : slots[at + 2]!;
+    ranks[i] = rank;
+    if (at >= 0) results[i] = slots[at + 3]!;
+    if (rank < bestRank) {
+      bestRank = rank;
+      best = i;
+    }
+  }
+  while (best >= 0) {
+    symbols[best] = results[best]!;
+    pairs--;
+    for (let i = best + 1; i <= pairs; i++) symbols[i] = symbols[i + 1]!;
+    for (let i = best; i < pairs; i++) {
+      ranks[i] = ranks[i + 1]!;
+      results[i] = results[i + 1]!;
+    }
+    if (best > 0) {
+      const at = findMerge(table, symbols[best - 1]!, symbols[best]!);
+      ranks[best - 1] = at < 0 ? NEVER : slots[at + 2]!;
+      if (at >= 0) results[best - 1] = slots[at + 3]!;
+    }
+    if (best < pairs) {
+      const at = findMerge(table, symbols[best]!, symbols[best + 1]!);
+      ranks[best] = at < 0 ? NEVER : slots[at + 2]!;
+      if (at >= 0) results[best] = slots[at + 3]!;
+    }
+    best = -1;
+    bestRank = NEVER;
+    for (let i = 0; i < pairs; i++)
       if (ranks[i]! < bestRank) {
         bestRank = ranks[i]!;
         best = i;
       }
-    if (best < 0) return count;
-    symbols[best] = results[best]!;
-    count--;
-    for (let i = best + 1; i < count; i++) {
-      symbols[i] = symbols[i + 1]!;
-      ranks[i] = ranks[i + 1]!;
-      results[i] = results[i + 1]!;
-    }
-    if (best > 0) look(best - 1);
-    if (best + 1 < count) look(best);
   }
+  return pairs + 1;
 }
 
 /**

@@ -4,7 +4,14 @@
  */
 import { HeadraceError } from "../../core/errors.ts";
 import { ranksFromMerges } from "./merge-order.ts";
-import { bytePiece, checkVocabulary, fingerprint, PIECE_TYPE, type Vocabulary } from "./vocabulary.ts";
+import {
+  bytePiece,
+  checkVocabulary,
+  fingerprint,
+  PIECE_TYPE,
+  pieceSet,
+  type Vocabulary,
+} from "./vocabulary.ts";
 
 /**
  * Fingerprint of LLaMA-2's vocabulary, from its `tokenizer.model`
@@ -28,11 +35,11 @@ export async function llama2Vocabulary(): Promise<Vocabulary> {
           : PIECE_TYPE.normal,
   );
   const merges = [...source.merges.keys()].map((merge) => merge.split(" ") as [string, string]);
+  const set = pieceSet(pieces, types, subject);
   const vocabulary = checkVocabulary(
     {
-      pieces,
-      types,
-      ranks: ranksFromMerges(pieces, types, merges, subject),
+      ...set,
+      ranks: ranksFromMerges(set, merges, subject),
       dummyPrefix: true,
       unknown: 0,
       bos: 1,

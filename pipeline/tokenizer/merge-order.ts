@@ -4,7 +4,7 @@
  * the result. Then SentencePiece's rule (best piece first, leftmost among equals) can be used; anything else is refused.
  */
 import { HeadraceError } from "../../core/errors.ts";
-import { normalIds, splits, WAY_OUT } from "./vocabulary.ts";
+import { type PieceSet, WAY_OUT } from "./vocabulary.ts";
 
 /**
  * Ranks by id. Pieces at the end of the list that are runs of one code point (LLaMA's runs of spaces, all of score -1e9) share the
@@ -12,8 +12,7 @@ import { normalIds, splits, WAY_OUT } from "./vocabulary.ts";
  * Throws ERR_TOKENIZER when the list is no such conversion.
  */
 export function ranksFromMerges(
-  pieces: readonly string[],
-  types: Uint8Array,
+  { pieces, ids, splits }: PieceSet,
   merges: Iterable<readonly [left: string, right: string]>,
   subject: string,
 ): Int32Array {
@@ -23,7 +22,6 @@ export function ranksFromMerges(
       `${subject}: ${why}, so its merges are not SentencePiece's; ${WAY_OUT}`,
     );
   };
-  const ids = normalIds(pieces, types, subject);
   const first = new Map<number, number>();
   const last = new Map<number, number>();
   const listed = new Map<number, number>();
@@ -42,7 +40,7 @@ export function ranksFromMerges(
     positions.set(key, positions.size);
   }
   const possible = new Map<number, number>();
-  for (const { result } of splits(pieces, ids)) possible.set(result, (possible.get(result) ?? 0) + 1);
+  for (let i = 2; i < splits.length; i += 3) possible.set(splits[i]!, (possible.get(splits[i]!) ?? 0) + 1);
   for (const [result, count] of possible)
     if (listed.get(result) !== count)
       refuse(

@@ -1,7 +1,7 @@
 /**
  * Which two adjacent pieces merge, into what, and how soon: an open-addressed table of int32 quadruples, one cache line a look-up.
  */
-import { normalIds, splits, type Vocabulary } from "./vocabulary.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** Pairs of pieces that merge. `slots` holds left, right, rank, result; left is -1 in a free slot. */
 export interface MergeTable {
@@ -10,20 +10,26 @@ export interface MergeTable {
 }
 
 /** The merges of a vocabulary. Deterministic; the load factor stays below one half. */
-export function mergeTable(vocabulary: Vocabulary): MergeTable {
-  const all = [...splits(vocabulary.pieces, normalIds(vocabulary.pieces, vocabulary.types, "vocabulary"))];
+export function mergeTable({ splits, ranks }: Vocabulary): MergeTable {
   let size = 16;
-  while (size < 2 * all.length) size *= 2;
-  const table: MergeTable = { slots: new Int32Array(4 * size).fill(-1), mask: size - 1 };
-  for (const { left, right, result } of all) {
-    let slot = pairSlot(left, right, table.mask);
-    while (table.slots[4 * slot]! >= 0) slot = (slot + 1) & table.mask;
-    table.slots.set([left, right, vocabulary.ranks[result]!, result], 4 * slot);
+  while (size < (2 * splits.length) / 3) size *= 2;
+  const mask = size - 1;
+  const slots = new Int32Array(4 * size).fill(-1);
+  for (let i = 0; i < splits.length; i += 3) {
+    const left = splits[i]!;
+    const right = splits[i + 1]!;
+    const result = splits[i + 2]!;
+    let slot = pairSlot(left, right, mask);
+    while (slots[4 * slot]! >= 0) slot = (slot + 1) & mask;
+    slots[4 * slot] = left;
+    slots[4 * slot + 1] = right;
+    slots[4 * slot + 2] = ranks[result]!;
+    slots[4 * slot + 3] = result;
   }
-  return table;
+  return { slots, mask };
 }
 
-/** Index into `slots` of the quadruple of a pair, or -1. Negative ids (byte pieces' place-holders) merge with nothing. */
+/** Index into `slots` of the quadruple of a pair, or -1. */
 export function findMerge(table: MergeTable, left: number, right: number): number {
   const { slots, mask } = table;
   let slot = pairSlot(left, right, mask);

@@ -2,21 +2,23 @@
  * Where a text can be cut without changing its ids. Two adjacent code points are joinable if some piece holds them side by side;
  * a merge makes a piece, so no merge crosses a pair that is not joinable, and what lies between two such seams encodes by itself.
  */
-import { normalIds, SPACE_MARK, type Vocabulary } from "./vocabulary.ts";
+import { SPACE_MARK, type Vocabulary } from "./vocabulary.ts";
 
 /** Code points of a vocabulary and which of them are joinable. A space stands for U+2581 in both look-ups. */
 export interface Seams {
   /** By code point, up to the largest that is a piece: its id, or -1. */
   readonly characters: Int32Array;
-  /** At `(left << 7) | right` for two ASCII code points: 1 if they are joinable. */
+  /** At `(left << 8) | byte` for an ASCII code point and the byte behind it: 1 joinable, 0 not, NOT_ASCII if the byte does not tell. */
   readonly ascii: Uint8Array;
   /** Joinable pairs: an open-addressed set of (left, right) code points, -1 in a free slot. */
   readonly pairs: Int32Array;
 }
 
+/** In `Seams.ascii`: the byte starts, continues or ends no ASCII code point. */
+export const NOT_ASCII = 2;
+
 /** The seams of a vocabulary. Deterministic. */
-export function seamsOf(vocabulary: Vocabulary): Seams {
-  const ids = normalIds(vocabulary.pieces, vocabulary.types, "vocabulary");
+export function seamsOf({ ids }: Vocabulary): Seams {
   let largest = 127;
   const found = new Map<number, readonly [number, number]>();
   for (const piece of ids.keys()) {
@@ -38,21 +40,21 @@ export function seamsOf(vocabulary: Vocabulary): Seams {
   let size = 16;
   while (size < 4 * found.size) size *= 2;
   const pairs = new Int32Array(2 * size).fill(-1);
-  const ascii = new Uint8Array(128 * 128);
+  const ascii = Uint8Array.from({ length: 128 * 256 }, (_, i) => ((i & 255) < 128 ? 0 : NOT_ASCII));
   for (const [left, right] of found.values()) {
     let slot = seamSlot(left, right, pairs.length);
-    while (pairs[slot]! >= 0) slot = (slot + 2) % pairs.length;
+    while (pairs[slot]! >= 0) slot = (slot + 2) & (pairs.length - 1);
     pairs.set([left, right], slot);
     const l = left === 0x2581 ? 0x20 : left;
     const r = right === 0x2581 ? 0x20 : right;
-    if (l < 128 && r < 128) ascii[(l << 7) | r] = 1;
+    if (l < 128 && r < 128) ascii[(l << 8) | r] = 1;
   }
   return { characters, ascii, pairs };
 }
 
 /** Whether some piece holds the two code points side by side. */
 export function joinable(seams: Seams, left: number, right: number): boolean {
-  if (left < 128 && right < 128) return seams.ascii[(left << 7) | right] === 1;
+  if (left < 128 && right < 128) return seams.ascii[(left << 8) | right] === 1;
   const { pairs } = seams;
   const l = left === 0x20 ? 0x2581 : left;
   const r = right === 0x20 ? 0x2581 : right;

@@ -3,7 +3,14 @@
  * What would change ids and is not supported (unigram, word, normalisers, user-defined pieces, …) is refused by name.
  */
 import { HeadraceError } from "../../core/errors.ts";
-import { checkVocabulary, PIECE_TYPE, ranksFromScores, type Vocabulary, WAY_OUT } from "./vocabulary.ts";
+import {
+  checkVocabulary,
+  PIECE_TYPE,
+  pieceSet,
+  ranksFromScores,
+  type Vocabulary,
+  WAY_OUT,
+} from "./vocabulary.ts";
 
 const MODEL_TYPES = ["", "unigram", "BPE", "word", "char"];
 const TYPE_NAMES = ["", "normal", "unknown", "control", "user-defined", "unused", "byte"];
@@ -57,12 +64,11 @@ export function parseSentencePieceModel(bytes: Uint8Array, subject: string): Voc
     const id = number(trainer.get(field), fallback) | 0; // -1 is stored as 2^64 - 1
     return types[id] === PIECE_TYPE.control ? id : null;
   };
-  const typeArray = Uint8Array.from(types);
+  const set = pieceSet(pieces, Uint8Array.from(types), subject);
   return checkVocabulary(
     {
-      pieces,
-      types: typeArray,
-      ranks: ranksFromScores(pieces, typeArray, Float64Array.from(scores), subject),
+      ...set,
+      ranks: ranksFromScores(set, scores),
       dummyPrefix: number(normalizer.get(3), 1) === 1,
       unknown: types.indexOf(PIECE_TYPE.unknown),
       bos: control(41, 1),

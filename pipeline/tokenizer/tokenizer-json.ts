@@ -20,6 +20,7 @@ import {
   bytePiece,
   checkVocabulary,
   PIECE_TYPE,
+  pieceSet,
   SPACE_MARK,
   type Vocabulary,
   WAY_OUT,
@@ -90,11 +91,11 @@ export function parseTokenizerJson(text: string, subject: string): Vocabulary {
     const id = pieces.indexOf(piece);
     return types[id] === PIECE_TYPE.control ? id : null;
   };
+  const set = pieceSet(pieces, types, subject);
   return checkVocabulary(
     {
-      pieces,
-      types,
-      ranks: ranksFromMerges(pieces, types, mergeList(model.merges, `${subject}.model.merges`), subject),
+      ...set,
+      ranks: ranksFromMerges(set, mergeList(model.merges, `${subject}.model.merges`), subject),
       dummyPrefix,
       unknown: types.indexOf(PIECE_TYPE.unknown),
       bos: control("<s>"),

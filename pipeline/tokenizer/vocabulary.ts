@@ -14,12 +14,20 @@ export const WAY_OUT = "use --tokenizer-engine transformers (exact for other tok
 /** SentencePiece's numbers of the piece types that are supported. */
 export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, byte: 6 } as const;
 
-/** A checked vocabulary. Text becomes normal pieces and, for code points that are no piece, byte pieces; never the others. */
-export interface Vocabulary {
+/** Pieces and how they are made of each other; what both file forms share. */
+export interface PieceSet {
   /** By id; U+2581 stands for a space. */
   readonly pieces: readonly string[];
   /** By id, one of PIECE_TYPE. */
   readonly types: Uint8Array;
+  /** The ids of the normal pieces. */
+  readonly ids: ReadonlyMap<string, number>;
+  /** Every way to make a normal piece of two: left, right and result, in id order of the result, from left to right. */
+  readonly splits: Int32Array;
+}
+
+/** A checked vocabulary. Text becomes normal pieces and, for code points that are no piece, byte pieces; never the others. */
+export interface Vocabulary extends PieceSet {
   /** By id: which merge comes first (0), equal ranks leftmost first; -1 for a piece that no merge makes. Dense. */
   readonly ranks: Int32Array;
   /** Whether a text that is not empty gets a space mark in front. */
@@ -29,19 +37,8 @@ export interface Vocabulary {
   readonly eos: number | null;
 }
 
-/** A normal piece made of two others. */
-export interface Split {
-  readonly left: number;
-  readonly right: number;
-  readonly result: number;
-}
-
-/** The ids of the normal pieces. Throws ERR_TOKENIZER when two pieces are spelled alike. */
-export function normalIds(
-  pieces: readonly string[],
-  types: Uint8Array,
-  subject: string,
-): ReadonlyMap<string, number> {
+/** Indexes pieces. `subject` names their file in errors. Throws ERR_TOKENIZER when two normal pieces are spelled alike. */
+export function pieceSet(pieces: readonly string[], types: Uint8Array, subject: string): PieceSet {
   const ids = new Map<string, number>();
   for (const [id, piece] of pieces.entries()) {
     if (types[id] !== PIECE_TYPE.normal) continue;
@@ -52,37 +49,25 @@ export function normalIds(
       );
     ids.set(piece, id);
   }
-  return ids;
-}
-
-/** Every way to make a normal piece of two normal pieces, in id order of the result. */
-export function* splits(pieces: readonly string[], ids: ReadonlyMap<string, number>): Generator<Split> {
-  for (const [piece, result] of ids) {
-    let at = 0;
-    for (const character of piece) {
-      at += character.length;
-      if (at === pieces[result]!.length) break;
+  const splits: number[] = [];
+  for (const [piece, result] of ids)
+    for (let at = 1; at < piece.length; at++) {
       const left = ids.get(piece.slice(0, at));
-      const right = ids.get(piece.slice(at));
-      if (left !== undefined && right !== undefined) yield { left, right, result };
+      const right = left === undefined ? undefined : ids.get(piece.slice(at));
+      if (left !== undefined && right !== undefined) splits.push(left, right, result);
     }
-  }
+  return { pieces, types, ids, splits: Int32Array.from(splits) };
 }
 
 /** Dense ranks of the pieces that some merge makes, from their scores: the highest score is 0, equal scores share a rank. */
-export function ranksFromScores(
-  pieces: readonly string[],
-  types: Uint8Array,
-  scores: Float64Array,
-  subject: string,
-): Int32Array {
+export function ranksFromScores({ pieces, splits }: PieceSet, scores: readonly number[]): Int32Array {
   const made = new Set<number>();
-  for (const { result } of splits(pieces, normalIds(pieces, types, subject))) made.add(result);
-  const order = [...made].sort((a, b) => scores[b]! - scores[a]! || a - b);
+  for (let i = 2; i < splits.length; i += 3) made.add(splits[i]!);
+  const order = [...made].sort((a, b) => scores[b]! - scores[a]!);
   const ranks = new Int32Array(pieces.length).fill(-1);
-  let rank = -1;
+  let rank = 0;
   for (const [i, id] of order.entries()) {
-    if (i === 0 || scores[id] !== scores[order[i - 1]!]) rank++;
+    if (i > 0 && scores[id] !== scores[order[i - 1]!]) rank++;
     ranks[id] = rank;
   }
   return ranks;
@@ -93,7 +78,7 @@ export function ranksFromScores(
  * Throws ERR_TOKENIZER naming what is missing.
  */
 export function checkVocabulary(vocabulary: Vocabulary, subject: string): Vocabulary {
-  const { pieces, types } = vocabulary;
+  const { pieces, types, ids } = vocabulary;
   const bytes = new Set(pieces.filter((_, id) => types[id] === PIECE_TYPE.byte));
   for (let byte = 0; byte < 256; byte++)
     if (!bytes.has(bytePiece(byte)))
@@ -101,14 +86,14 @@ export function checkVocabulary(vocabulary: Vocabulary, subject: string): Vocabu
         "ERR_TOKENIZER",
         `${subject} has no byte piece ${bytePiece(byte)}: without byte fallback it is not supported; ${WAY_OUT}`,
       );
-  const ids = normalIds(pieces, types, subject);
-  for (const piece of ids.keys())
-    for (const character of piece)
-      if (!ids.has(character))
-        throw new HeadraceError(
-          "ERR_TOKENIZER",
-          `${subject}: piece ${JSON.stringify(piece)} holds ${JSON.stringify(character)}, which is no piece itself; ${WAY_OUT}`,
-        );
+  const characters = new Set<string>();
+  for (const piece of ids.keys()) for (const character of piece) characters.add(character);
+  for (const character of characters)
+    if (!ids.has(character))
+      throw new HeadraceError(
+        "ERR_TOKENIZER",
+        `${subject} has pieces with ${JSON.stringify(character)}, which is no piece itself, so this is not supported; ${WAY_OUT}`,
+      );
   if (!ids.has(SPACE_MARK))
     throw new HeadraceError("ERR_TOKENIZER", `${subject} has no piece for a space (U+2581); ${WAY_OUT}`);
   return vocabulary;

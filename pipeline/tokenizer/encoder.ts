@@ -1,0 +1,188 @@
+/**
+ * From a text to ids: cut its UTF-8 at the seams, look every chunk up, merge those not seen before.
+ * Gives up sharing: an encoder has its own scratch memory (the size of the longest text so far) and cache, for one thread.
+ */
+import type { TokenIds } from "../../core/document.ts";
+import { mergeSymbols } from "./bpe.ts";
+import {
+  type ChunkCache,
+  chunkCache,
+  ENTRY,
+  KEY_MASKS,
+  KEY_WORDS,
+  LONG_KEY,
+  rememberLong,
+  rememberShort,
+  SHORT_KEY,
+} from "./chunk-cache.ts";
+import { type MergeTable, mergeTable } from "./merge-table.ts";
+import { joinable, NOT_ASCII, type Seams, seamsOf } from "./seams.ts";
+import { ensureCapacity, type TokenBuffer } from "./tokenizer.ts";
+import { codePointAt, sequenceLength } from "./utf8.ts";
+import { bytePiece, type Vocabulary } from "./vocabulary.ts";
+
+const utf8 = new TextEncoder();
+
+/** Bytes that may be read past the end of a text. */
+const PADDING = 16;
+
+/** The encoder of one vocabulary. */
+export class Encoder {
+  /** Lone surrogates met so far. */
+  loneSurrogates = 0;
+  readonly #merges: MergeTable;
+  readonly #seams: Seams;
+  readonly #cache: ChunkCache;
+  readonly #byteIds: Int32Array;
+  readonly #textAt: number;
+  #bytes = Buffer.alloc(0);
+  #view = new DataView(new ArrayBuffer(0));
+  #symbols = new Int32Array(64);
+
+  constructor(vocabulary: Vocabulary, cacheEntries: number, tokenType: "uint16" | "int32") {
+    this.#merges = mergeTable(vocabulary);
+    this.#seams = seamsOf(vocabulary);
+    this.#cache = chunkCache(cacheEntries, tokenType);
+    this.#textAt = vocabulary.dummyPrefix ? 1 : 0;
+    const ids = new Map(vocabulary.pieces.map((piece, id) => [piece, id]));
+    this.#byteIds = Int32Array.from({ length: 256 }, (_, byte) => ids.get(bytePiece(byte))!);
+  }
+
+  /** Writes the ids of a text to `buffer.ids` from `at` on and returns how many. */
+  encodeInto(text: string, buffer: TokenBuffer, at: number): number {
+    if (text.length === 0) return 0;
+    const end = this.#load(text);
+    const bytes = this.#bytes;
+    const view = this.#view;
+    const { ascii } = this.#seams;
+    const { words, cells, cellShift, setShift } = this.#cache;
+    let ids = buffer.ids;
+    let out = at;
+    let from = 0;
+    while (from < end) {
+      let to = from + 1;
+      const first = bytes[from]!;
+      if (first >= 128) to = this.#chunkEnd(from, end);
+      else {
+        // The byte behind the text is 0xff, so this ends there too.
+        let join = ascii[(first << 8) | bytes[to]!]!;
+        while (join === 1) {
+          to++;
+          join = ascii[(bytes[to - 1]! << 8) | bytes[to]!]!;
+        }
+        if (join === NOT_ASCII && to < end) to = this.#chunkEnd(to - 1, end);
+      }
+      const length = to - from;
+      // Two ids are written whether there are two or one.
+      if (out + length + 2 > ids.length) ids = ensureCapacity(buffer, out + length + 2);
+      if (length > SHORT_KEY) {
+        out += this.#encodeLong(from, to, ids, out);
+        from = to;
+        continue;
+      }
+      const mask = length << 2;
+      const w0 = view.getInt32(from, true) & KEY_MASKS[mask]!;
+      const w1 = view.getInt32(from + 4, true) & KEY_MASKS[mask + 1]!;
+      let w2 = 0;
+      let w3 = length << 24;
+      let hash = (Math.imul(w0, 0x9e3779b1) + Math.imul(w1, 0x85ebca6b) + length) | 0;
+      if (length > 8) {
+        w2 = view.getInt32(from + 8, true) & KEY_MASKS[mask + 2]!;
+        w3 |= view.getInt32(from + 12, true) & KEY_MASKS[mask + 3]!;
+        hash = (hash + Math.imul(w2, 0xc2b2ae35) + Math.imul(w3, 0x27d4eb2f)) | 0;
+      }
+      const set = (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> setShift) * 2 * ENTRY;
+      let entry = set;
+      if (
+        words[entry] !== w0 ||
+        words[entry + 1] !== w1 ||
+        words[entry + 2] !== w2 ||
+        words[entry + 3] !== w3
+      ) {
+        entry += ENTRY;
+        if (
+          words[entry] !== w0 ||
+          words[entry + 1] !== w1 ||
+          words[entry + 2] !== w2 ||
+          words[entry + 3] !== w3
+        ) {
+          const count = this.#encodeChunk(from, to, ids, out);
+          rememberShort(this.#cache, set, w0, w1, w2, w3, ids, out, count);
+          out += count;
+          from = to;
+          continue;
+        }
+      }
+      const cell = (entry + KEY_WORDS) << cellShift;
+      const count = cells[cell]!;
+      ids[out] = cells[cell + 1]!;
+      ids[out + 1] = cells[cell + 2]!;
+      for (let i = 2; i < count; i++) ids[out + i] = cells[cell + 1 + i]!;
+      out += count;
+      from = to;
+    }
+    return out - at;
+  }
+
+  /** Puts the text, behind its dummy prefix, into the scratch bytes as UTF-8 and returns where it ends. */
+  #load(text: string): number {
+    if (!text.isWellFormed()) this.loneSurrogates += text.match(/\p{Surrogate}/gu)?.length ?? 0;
+    const needed = this.#textAt + 3 * text.length + PADDING;
+    if (this.#bytes.length < needed) {
+      this.#bytes = Buffer.alloc(Math.max(needed, 4_096));
+      this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset);
+      this.#bytes[0] = 0x20;
+    }
+    const end = this.#textAt + utf8.encodeInto(text, this.#bytes.subarray(this.#textAt)).written;
+    this.#bytes[end] = 0xff;
+    return end;
+  }
+
+  /** Where the chunk ends that the code point at `at` belongs to. */
+  #chunkEnd(at: number, end: number): number {
+    const bytes = this.#bytes;
+    let left = codePointAt(bytes, at);
+    let to = at + sequenceLength(bytes[at]!);
+    while (to < end) {
+      const right = codePointAt(bytes, to);
+      if (!joinable(this.#seams, left, right)) break;
+      left = right;
+      to += sequenceLength(bytes[to]!);
+    }
+    return to;
+  }
+
+  /** Encodes a chunk that is too long for the first table. */
+  #encodeLong(from: number, to: number, ids: TokenIds, at: number): number {
+    if (to - from > LONG_KEY) return this.#encodeChunk(from, to, ids, at);
+    const key = this.#bytes.toString("latin1", from, to);
+    const known = this.#cache.long.get(key);
+    if (known !== undefined) {
+      ids.set(known, at);
+      return known.length;
+    }
+    const count = this.#encodeChunk(from, to, ids, at);
+    rememberLong(this.#cache, key, ids.slice(at, at + count));
+    return count;
+  }
+
+  /** Encodes a chunk without the cache. */
+  #encodeChunk(from: number, to: number, ids: TokenIds, at: number): number {
+    const bytes = this.#bytes;
+    const { characters } = this.#seams;
+    if (this.#symbols.length < to - from) this.#symbols = new Int32Array(2 * (to - from));
+    const symbols = this.#symbols;
+    let count = 0;
+    for (let i = from; i < to; ) {
+      const point = codePointAt(bytes, i);
+      const next = i + sequenceLength(bytes[i]!);
+      const id = point < characters.length ? characters[point]! : -1;
+      if (id >= 0) symbols[count++] = id;
+      else for (let k = i; k < next; k++) symbols[count++] = this.#byteIds[bytes[k]!]!;
+      i = next;
+    }
+    count = mergeSymbols(this.#merges, symbols, count);
+    for (let i = 0; i < count; i++) ids[at + i] = symbols[i]!;
+    return count;
+  }
+}
