@@ -9,9 +9,12 @@ import { before, test } from "node:test";
 import { ROOT, temporaryFolder } from "./support.ts";
 
 interface Manifest {
+  readonly name: string;
   readonly version: string;
   readonly exports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+  readonly bin: Readonly<Record<string, string>>;
 }
 
 const ENTRY_POINTS = [
@@ -28,11 +31,11 @@ const installed = join(home, "node_modules/headrace");
 let packed: readonly string[] = [];
 
 before(() => {
-  const [tarball] = JSON.parse(
-    run(ROOT, "npm", "pack", "--json", "--loglevel=error", "--pack-destination", home).replace(/^[^[]*/s, ""),
-  );
+  const json = run(ROOT, "npm", "pack", "--json", "--loglevel=error", "--pack-destination", home);
+  const [tarball] = JSON.parse(json.slice(json.indexOf("[\n")));
   packed = tarball.files.map((file: { readonly path: string }) => file.path);
-  writeFileSync(join(home, "package.json"), '{ "private": true, "type": "module" }\n');
+  writeFileSync(join(home, "package.json"), JSON.stringify(consumerManifest(tarball.filename)));
+  writeFileSync(join(home, "package-lock.json"), JSON.stringify(consumerLock(tarball)));
   run(
     home,
     "npm",
@@ -42,7 +45,6 @@ before(() => {
     "--no-audit",
     "--no-fund",
     "--loglevel=error",
-    `./${tarball.filename}`,
   );
 });
 
@@ -112,10 +114,8 @@ test("importing the samplers loads no tokenizer, filter, subprocess, worker or n
 
 test("the types resolve for a strict project, and nothing comes out as any", () => {
   const consumer = join(home, "consumer");
-  mkdirSync(join(home, "node_modules/@types"), { recursive: true });
-  for (const name of ["@types/node", "undici-types"])
-    symlinkSync(join(ROOT, "node_modules", name), join(home, "node_modules", name));
-  mkdirSync(consumer);
+  mkdirSync(join(consumer, "node_modules/@types"), { recursive: true });
+  symlinkSync(join(ROOT, "node_modules/@types/node"), join(consumer, "node_modules/@types/node"));
   for (const name of ["tsconfig.json", "consumer.ts"])
     copyFileSync(join(ROOT, "test/types/consumer", name), join(consumer, name));
   const tsc = spawnSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", consumer], {
@@ -147,6 +147,33 @@ test("publint has nothing to say", () => {
   assert.match(said, /All good!/);
 });
 
+function consumerManifest(tarball: string): object {
+  return { private: true, type: "module", dependencies: { headrace: `file:${tarball}` } };
+}
+
+/** A lock file with the versions of ours, so that the test fetches no list of versions and no version newer than the ones we tested. */
+function consumerLock(tarball: { readonly filename: string; readonly integrity: string }): object {
+  const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
+  const ours = Object.entries<{ readonly dev?: boolean }>(lock.packages).filter(
+    ([path, { dev }]) => path !== "" && !dev,
+  );
+  const { name, version, dependencies, optionalDependencies, bin } = manifest;
+  const headrace = {
+    ...{ name, version, dependencies, optionalDependencies, bin },
+    resolved: `file:${tarball.filename}`,
+    integrity: tarball.integrity,
+  };
+  return {
+    lockfileVersion: 3,
+    requires: true,
+    packages: {
+      "": consumerManifest(tarball.filename),
+      "node_modules/headrace": headrace,
+      ...Object.fromEntries(ours),
+    },
+  };
+}
+
 /** Runs a module in the folder where the package is installed; what it printed, trimmed. */
 function evaluate(module: string): string {
   return run(home, process.execPath, "--input-type=module", "--eval", module).trim();
@@ -165,7 +192,7 @@ function run(folder: string, command: string, ...args: readonly string[]): strin
 /** This environment with this Node first in the path, and without what the test runner and npm set for their own children. */
 function environment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_(?!config_(cache|registry))|NODE_)/i.test(name),
+    ([name]) => !/^(npm_(?!config_)|NODE_(OPTIONS|TEST|V8|CHANNEL))/i.test(name),
   );
   return { ...Object.fromEntries(own), PATH: `${join(process.execPath, "..")}:${process.env["PATH"]}` };
 }

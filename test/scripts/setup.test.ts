@@ -114,7 +114,9 @@ function newCheckout(pinned = process.versions.node): Checkout {
     );
 
   const start = (...args: readonly string[]): ChildProcess => {
-    const clean = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/i.test(name));
+    const clean = Object.entries(process.env).filter(
+      ([name]) => !/^(npm_|NODE_(OPTIONS|TEST|V8|CHANNEL))/i.test(name),
+    );
     const env = {
       ...Object.fromEntries(clean),
       npm_execpath: join(folder, "fake/npm-cli.js"),
