@@ -132,7 +132,8 @@ function checkPlace({ header, stages }: Schedule, index: number, subject: string
   if (stage.fromBatch !== batch) {
     const place = stages.findIndex(({ fromBatch }, other) => other > index && fromBatch === batch);
     const why = place < 0 ? "a stage is missing" : `stage ${place} begins there: the stages are out of order`;
-    fail(subject, `does not begin where stage ${index - 1} ends, at batch ${batch}; ${why}`);
+    const where = index === 0 ? "at batch 0" : `where stage ${index - 1} ends, at batch ${batch}`;
+    fail(subject, `does not begin ${where}; ${why}`);
   }
   const until = stage.untilBatch ?? header.batches ?? Number.POSITIVE_INFINITY;
   if (until <= stage.fromBatch && stage.cause.kind !== "stop")

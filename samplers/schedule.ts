@@ -3,7 +3,7 @@
  * Everything beyond the weights (rows served, deficits) follows from the earlier stages. A recorded stage is never replaced:
  * a deliberate rewind is a new schedule.
  */
-import type { DomainName, DomainWeights } from "../core/domain.ts";
+import { type DomainName, type DomainWeights, domainWeights } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import {
   chainEnd,
@@ -52,7 +52,9 @@ export function createSchedule(header: ScheduleHeader): Schedule {
 export function appendStage(schedule: Schedule, request: StageRequest): Schedule {
   const { header } = schedule;
   const until = untilOf(schedule, request);
-  const asked = integerWeights(header.domains.map(({ name }) => request.weights[name] ?? 0));
+  const names = header.domains.map(({ name }) => name);
+  domainWeights(request.weights, names);
+  const asked = integerWeights(names.map((name) => request.weights[name] ?? 0));
   requireRows(header, asked);
 
   const limits = rowLimits(header.exhaustion, header.domains, header.rowTokens);
@@ -86,9 +88,9 @@ export function appendStage(schedule: Schedule, request: StageRequest): Schedule
 
     if (found.batch > from) state = mixture.before(found.batch);
     from = found.batch;
-    const names = found.domains.map((i) => header.domains[i]!.name);
-    if (header.exhaustion.policy === "error") throw exhausted(header, names, from);
-    reason.push(...names);
+    const dry = found.domains.map((i) => names[i]!);
+    if (header.exhaustion.policy === "error") throw exhausted(header, dry, from);
+    reason.push(...dry);
     if (header.exhaustion.policy === "stop")
       return { header, stages: [...stages, stopStage(header, stages, from, state, reason)] };
     for (const i of found.domains) gone.add(i);
@@ -133,7 +135,11 @@ function untilOf(schedule: Schedule, { fromBatch, untilBatch }: StageRequest): n
   if (final)
     throw refuse(`cannot be appended: the schedule is decided to the end of the run, batch ${batch}`);
   if (fromBatch !== batch)
-    throw refuse(`does not follow stage ${stages.length - 1}; the next stage begins at batch ${batch}`);
+    throw refuse(
+      stages.length === 0
+        ? "is the first; it begins at batch 0"
+        : `does not follow stage ${stages.length - 1}; the next stage begins at batch ${batch}`,
+    );
   const until = untilBatch ?? header.batches ?? Number.POSITIVE_INFINITY;
   if (until <= fromBatch) throw refuse(`until batch ${until} is empty; it governs at least one batch`);
   if (until > (header.batches ?? until))
