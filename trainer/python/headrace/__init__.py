@@ -3,23 +3,34 @@
 Importing it loads numpy and nothing else; torch is loaded by headrace.train and headrace.torch_llama alone.
 """
 
+from .client import Client, connect
 from .errors import HeadraceError
+from .losses import LossSum, make_report
 from .plan import Plan, Rows, add_served, rank_positions
 from .reader import Manifest, ShardReader, read_manifest
+from .reweight import reweight
+from .sampler import Batch, Sampler
 from .schedule import Schedule, parse_schedule, read_schedule
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
+    "Client",
     "HeadraceError",
+    "LossSum",
     "Manifest",
     "Plan",
     "Rows",
+    "Sampler",
     "Schedule",
     "ShardReader",
     "add_served",
+    "connect",
+    "make_report",
     "parse_schedule",
     "rank_positions",
     "read_manifest",
     "read_schedule",
+    "reweight",
 ]

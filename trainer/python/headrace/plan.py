@@ -94,7 +94,11 @@ class Plan:
     def rank(self, batch: int, rank: int, world: int, micro_batch: int, accumulation: int) -> Rows:
         """A rank's rows of a batch: its accumulation steps one after the other, `micro_batch` rows each. Raises ERR_WORLD, ERR_UNDECIDED."""
         positions = rank_positions(self.schedule.header.batch_rows, rank, world, micro_batch, accumulation)
-        return self._rows(batch, positions.ravel())
+        return self.at(batch, positions.ravel())
+
+    def at(self, batch: int, positions: np.ndarray) -> Rows:
+        """The rows at some positions of a batch, in the order given. Raises ERR_UNDECIDED."""
+        return self._rows(batch, positions)
 
     def served_hash(self, rows: Rows) -> str:
         """Hash of the rows served, whatever their order: 16 hex digits. Those of the parts add up to that of the whole (`add_served`)."""

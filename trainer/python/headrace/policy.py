@@ -141,7 +141,7 @@ def apply_rails(
     ceiling = max(rails.ceiling, 1 / len(open_names), 2 * floor)
     bounds = _step_bounds(open_names, previous, floor, ceiling, rails.step)
     stands = _scaled_into(open_names, asked, bounds)
-    weights = _divided({name: 0.0 if name in shut else stands[name] for name in asked})
+    weights = divided({name: 0.0 if name in shut else stands[name] for name in asked})
 
     actions: List[Dict[str, Any]] = []
     for name, wanted in asked.items():
@@ -212,10 +212,11 @@ def total_of(values: Iterable[float]) -> float:
 
 def _normalised(names: Iterable[str], values: Sequence[float]) -> Weights:
     total = total_of(values)
-    return _divided({name: value / total for name, value in zip(names, values)})
+    return divided({name: value / total for name, value in zip(names, values)})
 
 
-def _divided(weights: Weights) -> Weights:
+def divided(weights: Weights) -> Weights:
+    """Weights divided by their sum, which must be 1 to within 1e-6. Raises ERR_WEIGHTS."""
     total = total_of(weights.values())
     if not abs(total - 1) <= 1e-6:
         raise HeadraceError("ERR_WEIGHTS", f"domain weights sum to {total}; they must sum to 1")

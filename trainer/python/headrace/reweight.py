@@ -19,7 +19,7 @@ from .keys import canonical_json, parse_json
 from .lock import holding
 from .losses import Report, check_report, mean_losses, record_report
 from .mixture import PARTS, Counters, advance, settle, weight_parts
-from .policy import LossDriven, Weights, parse_policy, total_of, update_weights
+from .policy import LossDriven, Weights, divided, parse_policy, update_weights
 from .schedule import Header, PathLike, Schedule, Stage, parse_schedule, read_schedule, stage_hash
 
 
@@ -225,9 +225,7 @@ def _policy_of(schedule: Schedule) -> Optional[LossDriven]:
 
 
 def _weights_of(schedule: Schedule) -> Weights:
-    shares = [part / PARTS for part in schedule.stages[-1].weights]
-    total = total_of(shares)
-    return {name: share / total for name, share in zip(schedule.header.domains, shares)}
+    return divided({name: part / PARTS for name, part in zip(schedule.header.domains, schedule.stages[-1].weights)})
 
 
 def _exhausted_domains(schedule: Schedule) -> List[str]:

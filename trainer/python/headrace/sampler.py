@@ -1,0 +1,210 @@
+"""Shards and a schedule in, a rank's batches out. Batch k is a pure function of both, so there is nothing to save but where it stands.
+
+Past the decided part it waits for a stage with a time-out, or raises if asked to; it never guesses. Gives up on prefetching:
+the plan is known ahead, so whoever trains can call `batch` as early as it likes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, Optional, Tuple, Union
+
+import numpy as np
+
+from . import parse
+from .errors import HeadraceError
+from .plan import Plan, Rows, rank_positions
+from .reader import Manifest, ShardReader
+from .schedule import PathLike, Schedule, read_schedule
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A rank's rows of a batch, in served order: those of its first accumulation step, then of the next."""
+
+    index: int
+    stage: int
+    position: int
+    """Tokens that the run had given before this batch, over all ranks."""
+    tokens: np.ndarray
+    """(rows, row tokens + lookahead) of the shards' token type."""
+    domains: np.ndarray
+    """Index of each row's domain in the sampler's `domains`."""
+    epochs: np.ndarray
+    rows: np.ndarray
+    """Row of the epoch."""
+    served: str
+    """Served hash of these rows; those of all ranks add up to the batch's (`add_served`)."""
+    accumulation: int
+    _reader: ShardReader
+    _streams: np.ndarray
+    _starts: np.ndarray
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The tokens as (accumulation, micro-batch, width)."""
+        return self.tokens.reshape(self.accumulation, -1, self.tokens.shape[1])
+
+    def document_starts(self, row: int) -> np.ndarray:
+        """Places in a row at which a document begins, ascending. Reads the shards' offsets when called."""
+        return self._reader.document_starts(int(self._streams[row]), int(self._starts[row]), self.tokens.shape[1])
+
+    def position_ids(self, row: int) -> np.ndarray:
+        """Each token's distance from the start of its document, or of the row if that is nearer. int32."""
+        return self._reader.positions(int(self._streams[row]), int(self._starts[row]), self.tokens.shape[1])
+
+
+class Sampler:
+    """Batches of a schedule, by index or one after another. Close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        run: Union[PathLike, Schedule],
+        shards: PathLike,
+        rank: int = 0,
+        world: int = 1,
+        micro_batch: Optional[int] = None,
+        accumulation: Optional[int] = None,
+        wait_seconds: Optional[float] = None,
+    ) -> None:
+        """Reads the manifest and the schedule, no shard. Raises ERR_MANIFEST when the shards are not those of the schedule, ERR_DOMAIN, ERR_WORLD.
+
+        `run` is a run folder, a schedule file, or a schedule in hand. `micro_batch` and `accumulation` default to what makes the
+        batch, accumulation 1 where neither is given. `wait_seconds` is how long a batch may wait for the stage that decides it:
+        600 with a run, 0 (raise at once) with a schedule in hand.
+        """
+        self._path = None if isinstance(run, Schedule) else run
+        self.schedule = run if isinstance(run, Schedule) else read_schedule(run)
+        self.wait_seconds = wait_seconds if wait_seconds is not None else 0 if self._path is None else 600
+        self.reader = ShardReader(shards)
+        require_shards(self.schedule, self.reader.manifest, os.fspath(shards))
+        header = self.schedule.header
+        self.domains = header.domains
+        self.width = header.row_tokens + header.lookahead
+        self._streams = np.array([self.reader.domain(name) for name in header.domains], dtype=np.intp)
+        self._positions, self._accumulation = _share(header.batch_rows, rank, world, micro_batch, accumulation)
+        self._plan = Plan(self.schedule)
+        self._next = 0
+
+    def __enter__(self) -> Sampler:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the mapped files."""
+        self.reader.close()
+
+    def batch(self, k: int) -> Batch:
+        """This rank's rows of a batch; does not move the iterator. Raises ERR_UNDECIDED where it is not decided in time or past the end, ERR_SHARD."""
+        self._wait_for(k)
+        rows = self._plan.at(k, self._positions)
+        streams = self._streams[rows.domains]
+        header = self.schedule.header
+        return Batch(
+            index=k,
+            stage=rows.stage,
+            position=k * header.batch_rows * header.row_tokens,
+            tokens=self.reader.gather(streams, rows.starts, self.width),
+            domains=rows.domains,
+            epochs=rows.epochs,
+            rows=rows.rows,
+            served=self._plan.served_hash(rows),
+            accumulation=self._accumulation,
+            _reader=self.reader,
+            _streams=streams,
+            _starts=rows.starts,
+        )
+
+    def plan_rows(self, k: int) -> Rows:
+        """This rank's rows of a decided batch, without their tokens."""
+        return self._plan.at(k, self._positions)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches from where the sampler stands to the end of the run."""
+        while not self._ended():
+            try:
+                batch = self.batch(self._next)
+            except HeadraceError:
+                # The stage that was waited for may have ended the run.
+                if self._ended():
+                    return
+                raise
+            self._next += 1
+            yield batch
+
+    def state_dict(self) -> Dict[str, Any]:
+        """After the batch that the iterator gave last: the next batch, the stages known, and the hash of the last."""
+        return {"batch": self._next, "stages": len(self.schedule.stages), "hash": self.schedule.hash}
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """Goes to where a state stood. Raises ERR_SCHEDULE when the schedule does not extend the one that the state knew."""
+        parse.fields(state, "sampler state", "batch", "stages", "hash")
+        self.schedule.check_extends(
+            parse.whole(state["stages"], "sampler state.stages"), parse.string(state["hash"], "sampler state.hash")
+        )
+        self._next = parse.whole(state["batch"], "sampler state.batch")
+
+    def refresh(self) -> Schedule:
+        """Reads the schedule again. Raises ERR_SCHEDULE when it does not begin with the one in hand."""
+        if self._path is not None:
+            self.extend(read_schedule(self._path))
+        return self.schedule
+
+    def extend(self, schedule: Schedule) -> None:
+        """Takes a longer schedule. Raises ERR_SCHEDULE when it does not begin with the one in hand."""
+        schedule.check_extends(len(self.schedule.stages), self.schedule.hash)
+        if len(schedule.stages) > len(self.schedule.stages):
+            self.schedule = schedule
+            self._plan = Plan(schedule)
+
+    def _ended(self) -> bool:
+        end, final = self.schedule.end
+        return final and end is not None and self._next >= end
+
+    def _wait_for(self, k: int) -> None:
+        def undecided() -> bool:
+            end, final = self.schedule.end
+            return not final and end is not None and k >= end
+
+        until = time.monotonic() + self.wait_seconds
+        while self._path is not None and undecided():
+            self.refresh()
+            if not undecided() or self.wait_seconds == 0:
+                return
+            if time.monotonic() >= until:
+                raise HeadraceError(
+                    "ERR_UNDECIDED",
+                    f"batch {k} was not decided within {self.wait_seconds} s; the schedule decides {self.schedule.end.batch} batches: "
+                    "send the loss report that is due, or wait longer",
+                )
+            time.sleep(min(0.1, self.wait_seconds))
+
+
+def require_shards(schedule: Schedule, manifest: Manifest, folder: str) -> None:
+    """Raises ERR_DOMAIN when shards lack a domain of a schedule, ERR_MANIFEST when they are other shards than it was made for."""
+    for name in schedule.header.domains:
+        if name not in manifest.domains:
+            raise HeadraceError(
+                "ERR_DOMAIN",
+                f'the schedule draws on domain "{name}", {folder} has {", ".join(manifest.domains)}; name the shards that the schedule was made for',
+            )
+    if manifest.fingerprint != schedule.header.shards:
+        raise HeadraceError(
+            "ERR_MANIFEST",
+            f"{folder} has fingerprint {manifest.fingerprint[:16]}…, the schedule was made for {schedule.header.shards[:16]}…; "
+            "name the shards it was made for, or start a new run on these",
+        )
+
+
+def _share(
+    batch_rows: int, rank: int, world: int, micro_batch: Optional[int], accumulation: Optional[int]
+) -> Tuple[np.ndarray, int]:
+    if accumulation is None:
+        accumulation = max(1, batch_rows // (world * micro_batch)) if micro_batch and world else 1
+    if micro_batch is None:
+        micro_batch = max(1, batch_rows // (world * accumulation)) if world * accumulation else 1
+    return rank_positions(batch_rows, rank, world, micro_batch, accumulation).ravel(), accumulation
