@@ -3,7 +3,7 @@
  * folder; the manifest is written last and is the commit. What a task writes depends on its files and the setup alone.
  */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileWhole } from "../core/commit.ts";
@@ -43,12 +43,18 @@ export function taskFolder(buildFolder: string, key: string): string {
   return join(buildFolder, "tasks", key.slice(0, 32));
 }
 
-/** The manifest of a task that was finished before, if there is one. */
+/** The manifest of a task that was finished before, if there is one and its files are still there. */
 export async function finishedTask(buildFolder: string, task: Task): Promise<TaskManifest | undefined> {
-  const path = join(taskFolder(buildFolder, task.key), "task.json");
+  const folder = taskFolder(buildFolder, task.key);
+  const path = join(folder, "task.json");
   if (!existsSync(path)) return undefined;
   const manifest = parseTaskManifest(await readFile(path, "utf8"), path);
-  return manifest.key === task.key ? { ...manifest, task: task.task } : undefined;
+  if (manifest.key !== task.key) return undefined;
+  const files = [...Object.values(manifest.kept), ...Object.values(manifest.dropped), manifest.scores];
+  const whole = files.every(
+    (file) => statSync(join(folder, file.path), { throwIfNoEntry: false })?.size === file.bytes,
+  );
+  return whole ? { ...manifest, task: task.task } : undefined;
 }
 
 /** Runs a task from the start and commits it. */

@@ -61,7 +61,8 @@ export const build = command({
       }),
   async run(args) {
     const pipeline = await import("../pipeline/index.ts");
-    const progress = new Progress("build");
+    let progress = new Progress("build");
+    let phase = "";
     const report = await pipeline.build({
       ...curateOptions(args),
       inputs: args.inputs,
@@ -69,7 +70,11 @@ export const build = command({
       workers: args.workers,
       shardBytes: bytesOf("shard-size", args.shardSize),
       replace: args.replace,
-      onProgress: (step) => progress.show(...progressLine(step, progress.seconds)),
+      onProgress: (step) => {
+        if (step.phase !== phase) progress = new Progress("build"); // rates and ETA are those of the phase
+        phase = step.phase;
+        progress.show(...progressLine(step, progress.seconds));
+      },
       ...given({
         drop: args.drop,
         calibration: args.calibration,

@@ -18,8 +18,8 @@ export const inspect = command({
         describe: "the filter whose scores order the documents",
       })
       .option("near-threshold", { type: "boolean", default: false, describe: "either side of the cut" })
-      .option("dropped", { type: "boolean", default: false, describe: "only dropped documents" })
-      .option("kept", { type: "boolean", default: false, describe: "only kept documents" })
+      .option("dropped", { type: "boolean", describe: "only dropped documents" })
+      .option("kept", { type: "boolean", describe: "only kept documents" })
       .option("domain", { type: "string", describe: "one domain" })
       .option("sample", { type: "number", default: 5, describe: "documents, a side with --near-threshold" })
       .option("characters", { type: "number", default: 400, describe: "of each text to show" })

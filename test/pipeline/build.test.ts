@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { build, loadTokenizer } from "../../pipeline/index.ts";
+import { openShard, openStream, readManifest } from "../../shards/index.ts";
+import { ROOT, shared, temporaryFolder } from "../support.ts";
+import { lineOf, SET_NAMES, textOf, tree, writeCorpus, writeFile } from "./corpus.ts";
+
+const DROP = "ads=0.5:documents,fluency=0.15:documents";
+
+test("shards are the same bytes with one worker, with three, and from files cut otherwise into tasks", async () => {
+  const folder = temporaryFolder();
+  const corpus = join(folder, "in");
+  writeCorpus(corpus, 5, 120);
+  await build({ inputs: [corpus], out: join(folder, "one"), drop: DROP, workers: 1 });
+  await build({ inputs: [corpus], out: join(folder, "three"), drop: DROP, workers: 3 });
+  const one = tree(join(folder, "one"));
+  assert.deepEqual(tree(join(folder, "three")), one);
+  assert.ok(Object.keys(one).some((name) => name.startsWith("dropped/commoncrawl/")));
+});
+
+test("every record is kept, held out, dropped or quarantined, and the tokens are the tokenizer's", async () => {
+  const folder = temporaryFolder();
+  const texts = Array.from({ length: 70 }, (_, i) => textOf(i, 30));
+  writeFile(join(folder, "in/a.jsonl"), texts.map((text, i) => lineOf(text, SET_NAMES[i % 7]!)).join(""));
+  writeFile(
+    join(folder, "in/b.jsonl"),
+    `{"text":"no domain"}\nnot json\n${lineOf("", "RedPajamaC4")}${lineOf("good", "RedPajamaC4")}`,
+  );
+  const report = await build({ inputs: [join(folder, "in")], out: join(folder, "out"), validationTokens: 0 });
+  assert.deepEqual(
+    [report.read, report.kept, report.heldOut, report.dropped, report.quarantined, report.incidents],
+    [74, 71, 0, { ads: 0, fluency: 0 }, 3, 0],
+  );
+  const manifest = await readManifest(join(folder, "out"));
+  const tokenizer = await loadTokenizer("llama-2");
+  const c4 = texts.filter((_, i) => i % 7 === 1);
+  const expected = [...c4, "good"].flatMap((text) => [1, ...tokenizer.encode(text)]);
+  const stream = openStream(join(folder, "out"), manifest, "train", "c4");
+  const ids = new Uint16Array(stream.tokens);
+  stream.read(0, ids);
+  stream.close();
+  assert.deepEqual([...ids], expected);
+  const quarantine = readFileSync(join(folder, "out/quarantine.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    quarantine.map(({ source, line }) => `${source}:${line}`),
+    ["b.jsonl:1", "b.jsonl:2", "b.jsonl:3"],
+  );
+});
+
+test("a build killed at any moment goes on to the same bytes", { timeout: 120_000 }, async () => {
+  const folder = temporaryFolder();
+  const corpus = join(folder, "in");
+  writeCorpus(corpus, 8, 150);
+  await build({ inputs: [corpus], out: join(folder, "undisturbed"), drop: DROP, workers: 2 });
+  const expected = tree(join(folder, "undisturbed"));
+  const out = join(folder, "killed");
+  const tasks = join(out, ".build/tasks");
+  const finished = () =>
+    existsSync(tasks)
+      ? readdirSync(tasks).filter((name) => existsSync(join(tasks, name, "task.json"))).length
+      : 0;
+  // Killed when so many tasks are finished, and once in the middle of the compaction.
+  for (const until of [() => finished() >= 1, () => finished() >= 4, () => existsSync(join(out, "train"))]) {
+    const child = spawn(
+      process.execPath,
+      [join(ROOT, "scripts/headrace.ts"), "build", corpus, "--out", out, "--drop", DROP, "--workers", "2"],
+      { stdio: "ignore" },
+    );
+    const ended = once(child, "exit");
+    while (child.exitCode === null && !until()) await sleep(2);
+    child.kill("SIGKILL");
+    await ended;
+  }
+  const report = await build({ inputs: [corpus], out, drop: DROP, workers: 2 });
+  assert.ok(report.reused === null || report.reused >= 4, `${report.reused} tasks reused`);
+  assert.deepEqual(tree(out), expected);
+});
+
+test("a finished build is not done again, and a changed input makes new tasks of the changed files alone", async () => {
+  const folder = temporaryFolder();
+  const corpus = join(folder, "in");
+  const out = join(folder, "out");
+  writeCorpus(corpus, 4, 40);
+  const first = await build({ inputs: [corpus], out });
+  const again = await build({ inputs: [corpus], out });
+  assert.equal(again.reused, null);
+  assert.equal(again.fingerprint, first.fingerprint);
+  utimesSync(join(corpus, "example_train_2.jsonl.zst"), 1, 1);
+  await assert.rejects(build({ inputs: [corpus], out }), {
+    code: "ERR_OUTPUT",
+    message: `${out} holds the shards of another build (differs in: inputs); choose another --out, or --replace to build over it`,
+  });
+  const replaced = await build({ inputs: [corpus], out, replace: true });
+  assert.equal(replaced.fingerprint, first.fingerprint);
+});
+
+test("an output folder of something else, a file, and a folder in use are refused in one line, and nothing is written", async () => {
+  const folder = temporaryFolder();
+  writeCorpus(join(folder, "in"), 1, 5);
+  const out = join(folder, "out");
+  mkdirSync(out);
+  writeFileSync(join(out, "thesis.txt"), "mine");
+  const inputs = [join(folder, "in")];
+  await assert.rejects(build({ inputs, out }), {
+    code: "ERR_OUTPUT",
+    message: `${out} is not empty (thesis.txt) and no build of headrace; choose another --out`,
+  });
+  assert.deepEqual(readdirSync(out), ["thesis.txt"]);
+  await assert.rejects(build({ inputs, out: join(out, "thesis.txt") }), {
+    code: "ERR_OUTPUT",
+    message: /thesis.txt cannot be used as a folder/,
+  });
+  rmSync(out, { recursive: true });
+  mkdirSync(join(out, ".build"), { recursive: true });
+  writeFileSync(join(out, ".build/lock"), JSON.stringify({ process: 1, host: "elsewhere", started: "" }));
+  await assert.rejects(build({ inputs, out }), {
+    code: "ERR_LOCKED",
+    message: /is held by process 1 on elsewhere; wait for it, or remove/,
+  });
+});
+
+test("bad options are refused before anything is read", async () => {
+  const folder = temporaryFolder();
+  const inputs = [folder];
+  const out = join(folder, "out");
+  for (const [options, message] of [
+    [{ workers: 0 }, "--workers is 0; give a whole number of at least 1"],
+    [{ shardBytes: 1.5 }, "--shard-size is 1.5; give a whole number of at least 1"],
+    [
+      { drop: "ads=0.5:documents", calibration: "c.json" },
+      "--drop and --calibration were both given; a calibration holds its own targets, so keep one",
+    ],
+  ] as const)
+    await assert.rejects(build({ inputs, out, ...options }), { code: "ERR_ARGUMENT", message });
+  writeCorpus(join(folder, "in"), 1, 5);
+  await assert.rejects(build({ inputs: [join(folder, "in")], out, drop: "spam=0.5:documents" }), {
+    code: "ERR_FILTER",
+    message: '--drop names the filter "spam"; filters here: ads, fluency (add it with --filters)',
+  });
+  assert.equal(existsSync(join(out, "manifest.json")), false);
+});
+
+test("unreadable input is an incident beside the documents before it", async () => {
+  const folder = temporaryFolder();
+  writeCorpus(join(folder, "in"), 2, 50);
+  const cut = join(folder, "in/example_train_1.jsonl.zst");
+  const bytes = readFileSync(cut);
+  writeFileSync(cut, bytes.subarray(0, bytes.length - 7));
+  const report = await build({ inputs: [join(folder, "in")], out: join(folder, "out") });
+  assert.equal(report.incidents, 1);
+  assert.equal(report.bytes.read + report.bytes.unreadable, report.bytes.total);
+  const [incident] = readFileSync(join(folder, "out/incidents.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.equal(incident.source, "example_train_1.jsonl.zst");
+});
+
+test("a corpus' own validation set becomes the validation split, whole", async () => {
+  const folder = temporaryFolder();
+  writeCorpus(join(folder, "train"), 2, 60);
+  writeCorpus(join(folder, "holdout"), 1, 24);
+  const report = await build({
+    inputs: [join(folder, "train")],
+    validation: [join(folder, "holdout")],
+    out: join(folder, "out"),
+  });
+  assert.deepEqual([report.read, report.kept, report.heldOut], [144, 120, 24]);
+  const { shards } = await readManifest(join(folder, "out"));
+  const held = shards
+    .filter(({ split }) => split === "validation")
+    .reduce((sum, { documents }) => sum + documents, 0);
+  assert.equal(held, 24);
+});
+
+test("documents held out are those of the lowest hashes, and exact copies stay together", async () => {
+  const folder = temporaryFolder();
+  const texts = Array.from({ length: 400 }, (_, i) => textOf(i % 200, 12));
+  writeFile(join(folder, "in/a.jsonl"), texts.map((text) => lineOf(text, "RedPajamaC4")).join(""));
+  const out = join(folder, "out");
+  await build({ inputs: [join(folder, "in")], out });
+  const textsOf = async (split: string) => {
+    const reader = await openShard(join(out, split, "c4/00000.arrow"));
+    const lines = reader.batches
+      .keys()
+      .flatMap((i) => [...reader.readIndex(i).lines])
+      .toArray();
+    reader.close();
+    return lines.map((line) => texts[line - 1]!);
+  };
+  const validation = await textsOf("validation");
+  const train = new Set(await textsOf("train"));
+  assert.ok(validation.length >= 10 && validation.length <= 20, `${validation.length} held out`);
+  assert.ok(validation.every((text) => !train.has(text)));
+});
+
+test("the real sample builds to the same bytes with 1 and 2 workers, and drops what was asked for", {
+  skip: shared.missing,
+  timeout: 180_000,
+}, async () => {
+  const folder = temporaryFolder();
+  const inputs = [join(shared.sample, "train")];
+  const report = await build({ inputs, out: join(folder, "one"), drop: DROP, workers: 1 });
+  await build({ inputs, out: join(folder, "two"), drop: DROP, workers: 2 });
+  assert.deepEqual(tree(join(folder, "two")), tree(join(folder, "one")));
+  assert.equal(report.read, 3196);
+  assert.equal(report.domains["c4"]!.dropped["ads"], 750);
+  assert.equal(report.domains["stackexchange"]!.dropped["ads"], 0);
+  const { kept, heldOut, dropped, gap } = report.tokens;
+  assert.equal(kept + heldOut + dropped + gap, 2_623_341 + 3196);
+});
