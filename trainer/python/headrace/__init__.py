@@ -8,7 +8,7 @@ from .errors import HeadraceError
 from .losses import LossSum, make_report
 from .plan import Plan, Rows, add_served, rank_positions
 from .reader import Manifest, ShardReader, read_manifest
-from .reweight import reweight
+from .reweighting import reweight
 from .sampler import Batch, Sampler
 from .schedule import Schedule, parse_schedule, read_schedule
 

@@ -10,7 +10,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from headrace.plan import Plan
-from headrace.reweight import reweight
+from headrace.reweighting import reweight
 from headrace.schedule import read_schedule
 
 Message = Dict[str, Any]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hosting import TOKEN, StubHost, minding, welcome_of
 from making import make_schedule, make_shards, write_run
-from test_reweight import POLICY
+from test_reweighting import POLICY
 
 from headrace import loop
 from headrace.client import connect, parse_address

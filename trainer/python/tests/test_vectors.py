@@ -11,7 +11,7 @@ from headrace.mixture import settle, weight_parts
 from headrace.permutation import permute
 from headrace.plan import Plan
 from headrace.policy import divided
-from headrace.reweight import append_stage
+from headrace.reweighting import append_stage
 from headrace.schedule import parse_schedule
 
 PATH = os.path.join(os.path.dirname(__file__), "../../../fixtures/plan/vectors.json")

@@ -1,21 +1,17 @@
 """Re-weighting as one atomic act on a run folder: a loss report goes in, a stage is appended, under a lock and once (samplers/reweight.ts).
 
-    python -m headrace.reweight RUN --report report.json
-
 The report is recorded first, and what is recorded decides: a crash between the two, a report sent twice, or two callers at
 the same time lead to the same stage. A stage that is there is never replaced.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .commit import write_whole
 from .errors import HeadraceError
-from .keys import canonical_json, parse_json
+from .keys import canonical_json
 from .lock import holding
 from .losses import Report, check_report, mean_losses, record_report
 from .mixture import PARTS, Counters, advance, settle, weight_parts
@@ -266,38 +262,3 @@ def _write(path: str, schedule: Schedule) -> None:
     text = f'{{"header":{canonical_json(schedule.document["header"])},\n"stages":[{stages}]}}\n'
     with write_whole(path) as file:
         file.write(text.encode("utf-8"))
-
-
-def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """The command line: appends a stage, prints one JSON line; an error is one line and status 1."""
-    parser = argparse.ArgumentParser(
-        prog="python -m headrace.reweight", description="Append the stage that a loss report leads to."
-    )
-    parser.add_argument("run", help="run folder, with schedule.json")
-    parser.add_argument("--report", required=True, help="loss report (headrace-report/1), a file")
-    options = parser.parse_args(arguments)
-    try:
-        with open(options.report, encoding="utf-8") as file:
-            report = parse_json(file.read(), options.report)
-        schedule, stage, _, appended = reweight(options.run, report)
-    except OSError as cause:
-        print(f"cannot read the loss report {options.report}: {cause.strerror}  [ERR_INPUT]", file=sys.stderr)
-        return 1
-    except HeadraceError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(
-        canonical_json(
-            {
-                "appended": appended,
-                "stages": len(schedule.stages),
-                "hash": schedule.hash,
-                "fromBatch": stage.from_batch if stage else None,
-            }
-        )
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,10 +7,11 @@ import sys
 import pytest
 from making import make_header, make_schedule, make_stage, write_run
 
+from headrace.__main__ import main
 from headrace.errors import HeadraceError
 from headrace.losses import LossSum, make_report
 from headrace.mixture import PARTS
-from headrace.reweight import append_stage, main, next_report, reweight
+from headrace.reweighting import append_stage, next_report, reweight
 from headrace.schedule import parse_schedule, read_schedule
 
 DOMAINS = {"a": 400_000, "b": 400_000, "c": 400_000}
@@ -193,7 +194,7 @@ def test_the_command_line_prints_the_new_state_or_one_line(tmp_path, capsys):
     run = make_run(tmp_path / "run")
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report_at(10)))
-    assert main([run, "--report", str(path)]) == 0
+    assert main(["reweight", run, "--report", str(path)]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "appended": True,
         "stages": 2,
@@ -201,7 +202,7 @@ def test_the_command_line_prints_the_new_state_or_one_line(tmp_path, capsys):
         "fromBatch": 12,
     }
     path.write_text(json.dumps(report_at(5)))
-    assert main([run, "--report", str(path)]) == 1
+    assert main(["reweight", run, "--report", str(path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
