@@ -4,14 +4,17 @@
  * Nothing is decompressed here: a damaged block is the decoder's to find, but the frame after it is known.
  */
 
-/** A stretch of a zstd stream: one header, block or checksum of a frame, a piece of a skippable frame, or bytes that belong to no frame. */
+/**
+ * A stretch of a zstd stream: one header, block or checksum of a frame, a piece of a skippable frame, or bytes that belong to no frame
+ * (these may be none, where a frame breaks off and another begins).
+ */
 export interface FramePart {
   readonly kind: "frame" | "skippable" | "astray";
   /** [from, to) in the stream; the length of `bytes`. */
   readonly from: number;
   readonly to: number;
   readonly bytes: Buffer;
-  /** First and last part of its frame. */
+  /** First and last part of its frame. A frame with a damaged header or block has no last part. */
   readonly first: boolean;
   readonly last: boolean;
   /** What is wrong with the first byte of a stretch that is astray; else empty. */
@@ -23,8 +26,8 @@ export interface FrameEnd {
   /** [from, to): the bytes after the last part. */
   readonly from: number;
   readonly to: number;
-  /** Where the frame that is cut began; null when the stream ended between frames. */
-  readonly cutFrame: number | null;
+  /** What is wrong with the end; null when the stream ends between frames, or astray as a part has said. */
+  readonly reason: string | null;
   /** What the bytes after the last part decode to: the start of a block that is stored as it is; else empty. */
   readonly stored: Buffer;
 }
@@ -74,14 +77,20 @@ export class FrameWalker {
   /** Called once, after the last push. */
   finish(): FrameEnd {
     const rest = this.#pending;
-    const whole = this.#state === "lost" || (this.#state === "magic" && rest.length === 0);
     const raw = this.#state === "block" && rest.length > 3 && blockType(rest) === 0;
     return {
       from: this.#at,
       to: this.#at + rest.length,
-      cutFrame: whole ? null : this.#state === "magic" ? this.#at : this.#frameFrom,
+      reason: this.#endReason(rest),
       stored: raw ? rest.subarray(3) : NOTHING,
     };
+  }
+
+  #endReason(rest: Buffer): string | null {
+    if (this.#state === "lost" || (this.#state === "magic" && rest.length === 0)) return null;
+    if (this.#state === "magic" && rest.length < 4 && !isMagicStart(rest)) return noFrame(rest);
+    const frameFrom = this.#state === "magic" ? this.#at : this.#frameFrom;
+    return `is cut inside the zstd frame that starts at byte ${frameFrom}; download it again`;
   }
 
   /** The part that starts at the first byte of `data`, or null when it takes more bytes to tell. */
@@ -102,8 +111,10 @@ export class FrameWalker {
         if (this.#skipLeft === 0) this.#state = "magic";
         return this.#part("skippable", data, length, false, this.#skipLeft === 0);
       }
-      case "lost":
-        return this.#search(data);
+      case "lost": {
+        const part = this.#search(data);
+        return part === null && this.#state !== "lost" ? this.#next(data) : part;
+      }
       default:
         return this.#state satisfies never;
     }
@@ -119,8 +130,7 @@ export class FrameWalker {
       if (this.#skipLeft > 0) this.#state = "skip";
       return this.#part("skippable", data, 8, true, this.#skipLeft === 0);
     }
-    if (magic !== MAGIC)
-      return this.#astray(data, `no zstd frame starts here (bytes ${data.toString("hex", 0, 4)})`);
+    if (magic !== MAGIC) return this.#astray(data, noFrame(data));
     if (data.length < 5) return null;
     const descriptor = data[4]!;
     const singleSegment = (descriptor & 0x20) !== 0;
@@ -139,7 +149,10 @@ export class FrameWalker {
     const type = blockType(data);
     const size = data.readUIntLE(0, 3) >> 3;
     if (type === 3 || (type !== 1 && size > MAX_BLOCK_BYTES))
-      return this.#astray(data, `no zstd block has the header ${data.toString("hex", 0, 3)}`);
+      return this.#astray(
+        data,
+        `no zstd block has this header (${data.toString("hex", 0, 3)}); download it again`,
+      );
     const length = 3 + (type === 1 ? 1 : size);
     if (data.length < length) return null;
     const last = (data[0]! & 1) !== 0;
@@ -147,24 +160,19 @@ export class FrameWalker {
     return this.#part("frame", data, length, false, last && !this.#checksum);
   }
 
-  #astray(data: Buffer, reason: string): FramePart | null {
+  #astray(data: Buffer, reason: string): FramePart {
     this.#state = "lost";
     this.#reason = reason;
-    return this.#search(data);
+    return this.#search(data) ?? this.#part("astray", data, 0, false, false);
   }
 
-  /** Passes over bytes up to the next frame magic. */
+  /** Passes over bytes up to the next frame magic; null when there are none to pass over. */
   #search(data: Buffer): FramePart | null {
     const found = data.indexOf(MAGIC_BYTES);
-    if (found === 0) {
-      this.#state = "magic";
-      return this.#header(data);
-    }
+    if (found >= 0) this.#state = "magic";
     // The last three bytes may be the start of a magic.
-    const length = found > 0 ? found : data.length - 3;
-    if (length <= 0) return null;
-    if (found > 0) this.#state = "magic";
-    return this.#part("astray", data, length, false, false);
+    const length = found >= 0 ? found : data.length - 3;
+    return length > 0 ? this.#part("astray", data, length, false, false) : null;
   }
 
   #part(kind: FramePart["kind"], data: Buffer, length: number, first: boolean, last: boolean): FramePart {
@@ -173,6 +181,19 @@ export class FrameWalker {
     const reason = kind === "astray" ? this.#reason : "";
     return { kind, from, to: this.#at, bytes: data.subarray(0, length), first, last, reason };
   }
+}
+
+function noFrame(data: Buffer): string {
+  return `no zstd frame starts at these bytes (${data.toString("hex", 0, 4)}); download it again`;
+}
+
+/** True when the bytes, fewer than four, may be the start of a frame's magic. */
+function isMagicStart(bytes: Buffer): boolean {
+  const skippable = Buffer.from([bytes[0]!, 0x2a, 0x4d, 0x18]);
+  return (
+    bytes.equals(MAGIC_BYTES.subarray(0, bytes.length)) ||
+    (bytes[0]! >> 4 === 5 && bytes.equals(skippable.subarray(0, bytes.length)))
+  );
 }
 
 /** 0 stored, 1 one byte repeated, 2 compressed, 3 reserved. */

@@ -51,7 +51,8 @@ async function* inflate(input: Cursor, sums: Sums): AsyncGenerator<Piece, string
   const engine = new Engine(createInflateRaw({ chunkSize: 256 * 1024 }));
   try {
     for (;;) {
-      const slice = (await input.peek(1)).subarray(0, SLICE_BYTES);
+      // Slices of one size, so that the chunks do not show in where damage is found.
+      const slice = (await input.peek(SLICE_BYTES)).subarray(0, SLICE_BYTES);
       if (slice.length === 0) return "cut";
       const before = engine.used;
       const out = await engine.feed(slice).catch((error: Error & { code?: string }) => error);

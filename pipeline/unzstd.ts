@@ -3,13 +3,13 @@
  * all frames but the first of a write. Small frames are decoded at once, longer ones block by block.
  */
 import { constants, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { HeadraceError } from "../core/errors.ts";
+import { HeadraceError, messageOf } from "../core/errors.ts";
 import { mix32 } from "../core/random.ts";
 import { Engine } from "./engine.ts";
 import { type FramePart, FrameWalker } from "./frames.ts";
 import { bytesPiece, damagePiece, type Piece } from "./pieces.ts";
 
-const OPTIONS = { chunkSize: 512 * 1024, params: { [constants.ZSTD_d_windowLogMax]: 31 } };
+const OPTIONS = { chunkSize: 256 * 1024, params: { [constants.ZSTD_d_windowLogMax]: 31 } };
 /** A frame of at most so many stored bytes is decoded in one call, unless it decodes to more than SMALL_OUTPUT. */
 const SMALL_FRAME = 256 * 1024;
 const SMALL_OUTPUT = 8 * 1024 * 1024;
@@ -43,11 +43,8 @@ export async function* unzstd(chunks: AsyncIterable<Buffer>): AsyncGenerator<Pie
     if (damage === null && end.stored.length > 0) yield bytesPiece(end.to - end.from, end.stored);
     if (damage === null && size === 0)
       damage = { from: 0, reason: "is empty; a zstd file has at least one frame; download it again" };
-    if (damage === null && end.cutFrame !== null)
-      damage = {
-        from: end.stored.length > 0 ? end.to : end.from,
-        reason: `is cut inside the zstd frame that starts at byte ${end.cutFrame}; download it again`,
-      };
+    if (damage === null && end.reason !== null)
+      damage = { from: end.stored.length > 0 ? end.to : end.from, reason: end.reason };
     if (damage !== null) yield damagePiece(damage.from, end.to, damage.reason);
   } finally {
     frame.close();
@@ -97,8 +94,10 @@ class Frame {
     let damage: Decoded["damage"] = null;
     for (const part of this.#held) {
       this.#engine ??= new Engine(createZstdDecompress(OPTIONS));
+      const used = this.#engine.used;
       try {
         const buffers = await this.#engine.feed(part.bytes);
+        if (this.#engine.used - used !== part.bytes.length) throw new Error("the decoder stopped early");
         pieces.push(bytesPiece(part.bytes.length), ...buffers.map((bytes) => bytesPiece(0, bytes)));
       } catch (error) {
         damage = { from: part.from, reason: explain(error, this.#from) };
@@ -123,7 +122,7 @@ function decodeWhole(parts: readonly FramePart[]): Buffer | null {
 }
 
 function explain(error: unknown, frameFrom: number): string {
-  const code = String((error as { code?: unknown }).code ?? "unknown error");
+  const code = String((error as { code?: unknown }).code ?? messageOf(error));
   const frame = `the zstd frame that starts at byte ${frameFrom}`;
   switch (code) {
     case "ZSTD_error_checksum_wrong":
@@ -135,9 +134,12 @@ function explain(error: unknown, frameFrom: number): string {
   }
 }
 
-/** Decodes two frames that lie in one buffer, in both ways. Throws ERR_RUNTIME where this Node cannot. */
+let tested: Promise<string | null> | undefined;
+
+/** Decodes several frames that lie in one piece, in both ways; once a process. Throws ERR_RUNTIME where this Node cannot. */
 export async function zstdSelfTest(): Promise<void> {
-  const problem = await selfTestProblem();
+  tested ??= selfTestProblem();
+  const problem = await tested;
   if (problem !== null)
     throw new HeadraceError(
       "ERR_RUNTIME",

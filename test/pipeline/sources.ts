@@ -1,0 +1,156 @@
+/**
+ * Files for the tests of the reading half, and a reader that checks on every read what must hold on all of them.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { constants, crc32, deflateRawSync, zstdCompressSync } from "node:zlib";
+import type { Document } from "../../core/document.ts";
+import type { Incident, Quarantined } from "../../pipeline/incidents.ts";
+import type { InputFile, InputFormat } from "../../pipeline/inputs.ts";
+import { readSource, type SourceOptions } from "../../pipeline/source.ts";
+import { temporaryFolder } from "../support.ts";
+
+export interface ReadBack {
+  readonly documents: readonly Document[];
+  readonly quarantined: readonly Quarantined[];
+  readonly incidents: readonly Incident[];
+  readonly read: number;
+  readonly unreadable: number;
+  readonly batches: number;
+  readonly nextLine: number;
+}
+
+const folder = temporaryFolder();
+
+/** Writes bytes under a name and reads them as a source. The name's ending is the format. */
+export function readBytes(
+  bytes: Uint8Array,
+  source: string,
+  options: SourceOptions = {},
+  place: { readonly fromLine?: number } = {},
+): Promise<ReadBack> {
+  const path = join(folder, basename(source));
+  writeFileSync(path, bytes);
+  const format = source.slice(source.indexOf(".") + 1) as InputFormat;
+  return readFile({ path, source, bytes: bytes.length, modified: 0, format }, options, place);
+}
+
+/** Reads a source to its end and checks the laws of the account: bytes add up, ranges are apart, lines ascend. */
+export async function readFile(
+  file: InputFile,
+  options: SourceOptions = {},
+  place: { readonly fromLine?: number } = {},
+): Promise<ReadBack> {
+  const documents: Document[] = [];
+  const quarantined: Quarantined[] = [];
+  const incidents: Incident[] = [];
+  let read = 0;
+  let unreadable = 0;
+  let batches = 0;
+  let nextLine = 1;
+  let ended = false;
+  for await (const chunk of readSource(file, options, place)) {
+    assert.equal(ended, false, "a batch follows the last one");
+    const lines = [...chunk.documents, ...chunk.quarantined].map(({ line }) => line).sort((a, b) => a - b);
+    assert.equal(new Set(lines).size, lines.length, "a line has two outcomes");
+    for (const line of lines)
+      assert.ok(line < chunk.nextLine || chunk.account, "a line is ahead of its batch");
+    const bytes = chunk.documents.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+    assert.equal(chunk.textBytes, bytes);
+    documents.push(...chunk.documents);
+    quarantined.push(...chunk.quarantined);
+    incidents.push(...chunk.incidents);
+    read += chunk.bytesRead;
+    unreadable += chunk.bytesUnreadable;
+    nextLine = chunk.nextLine;
+    batches++;
+    if (chunk.account) {
+      ended = true;
+      assert.deepEqual(chunk.account, { read, unreadable, total: file.bytes });
+    }
+  }
+  assert.ok(ended, "no batch carries the account");
+  assert.equal(read + unreadable, file.bytes);
+  let at = 0;
+  for (const { source, byteFrom, byteTo } of incidents) {
+    assert.equal(source, file.source);
+    assert.ok(at <= byteFrom && byteFrom <= byteTo && byteTo <= file.bytes, "incidents overlap");
+    at = byteTo;
+  }
+  assert.equal(
+    unreadable,
+    incidents.reduce((sum, { byteFrom, byteTo }) => sum + byteTo - byteFrom, 0),
+  );
+  for (let i = 1; i < documents.length; i++) assert.ok(documents[i - 1]!.line < documents[i]!.line);
+  return { documents, quarantined, incidents, read, unreadable, batches, nextLine };
+}
+
+/** The texts of documents. */
+export function textsOf({ documents }: ReadBack): readonly string[] {
+  return documents.map(({ text }) => text);
+}
+
+/** One record as a line of JSON with its line feed. */
+export function line(text: string, fields: Readonly<Record<string, unknown>> = {}): Buffer {
+  return Buffer.from(`${JSON.stringify({ text, ...fields })}\n`);
+}
+
+/** One compressed zstd frame. */
+export function zstdFrame(bytes: Uint8Array, checksum = false): Buffer {
+  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_checksumFlag]: checksum ? 1 : 0 } });
+}
+
+/** A zstd frame of stored blocks, each as long as given, with a window of 128 KiB and neither content size nor checksum. */
+export function storedFrame(blocks: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([
+    Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 7 << 3]),
+    ...blocks.flatMap((block, i) => [blockHeader(block.length, 0, i === blocks.length - 1), block]),
+  ]);
+}
+
+/** The three bytes before a block: type 0 stored, 1 repeated byte, 2 compressed, 3 reserved. */
+export function blockHeader(size: number, type: number, last: boolean): Buffer {
+  const header = Buffer.alloc(3);
+  header.writeUIntLE(size * 8 + type * 2 + (last ? 1 : 0), 0, 3);
+  return header;
+}
+
+/** A skippable zstd frame. */
+export function skippableFrame(bytes: Uint8Array, nibble = 0): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(0x184d2a50 + nibble, 0);
+  header.writeUInt32LE(bytes.length, 4);
+  return Buffer.concat([header, bytes]);
+}
+
+/** A gzip member whose deflate data is flushed after each part; `ends` are the positions in it at which each part is complete. */
+export function gzipMember(
+  parts: readonly Uint8Array[],
+  header: Uint8Array = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]),
+): { readonly bytes: Buffer; readonly ends: readonly number[] } {
+  const ends: number[] = [];
+  const pieces: Buffer[] = [Buffer.from(header)];
+  let length = header.length;
+  for (const part of parts) {
+    const piece = deflateRawSync(part, { finishFlush: constants.Z_SYNC_FLUSH });
+    pieces.push(piece);
+    length += piece.length;
+    ends.push(length);
+  }
+  const content = Buffer.concat(parts);
+  const trailer = Buffer.alloc(10);
+  trailer.writeUInt16LE(0x0003, 0); // the last block, empty
+  trailer.writeUInt32LE(crc32(content), 2);
+  trailer.writeUInt32LE(content.length, 6);
+  return { bytes: Buffer.concat([...pieces, trailer]), ends };
+}
+
+/** Cuts bytes into chunks of the given lengths, taken in turn. */
+export async function* inChunks(bytes: Buffer, lengths: readonly number[]): AsyncGenerator<Buffer> {
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const length = lengths[i % lengths.length]!;
+    yield bytes.subarray(at, at + length);
+    at += length;
+  }
+}
