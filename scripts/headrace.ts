@@ -9,10 +9,25 @@ import { calibrate } from "./calibrate.ts";
 import { say } from "./display.ts";
 import { inspect } from "./inspect.ts";
 import { ledger } from "./ledger.ts";
+import { reference } from "./reference.ts";
+import { replay } from "./replay.ts";
+import { reweight } from "./reweight.ts";
 import { score } from "./score.ts";
+import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
-const COMMANDS: readonly CommandModule[] = [build, calibrate, score, inspect, verify, ledger];
+const COMMANDS: readonly CommandModule[] = [
+  build,
+  calibrate,
+  score,
+  inspect,
+  verify,
+  ledger,
+  train,
+  reference,
+  reweight,
+  replay,
+];
 
 const cli = yargs(hideBin(process.argv))
   .scriptName("headrace")

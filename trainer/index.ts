@@ -24,6 +24,7 @@ export {
   type TrainerState,
   type Welcome,
 } from "./protocol.ts";
+export { measureReference, type ReferenceOptions, type ReferenceReport } from "./reference.ts";
 export { type Reference, readReference, referenceFor, writeReference } from "./reference-file.ts";
 export { runSession, type SessionOptions, type SessionTimes } from "./session.ts";
 export {

@@ -1,0 +1,68 @@
+/**
+ * `headrace replay`: serves again what a run was served, or proves with --verify that record and shards are those of the run.
+ */
+import { once } from "node:events";
+import { join } from "node:path";
+import type { ReplayReport } from "../samplers/index.ts";
+import { given } from "./build-options.ts";
+import { command } from "./command.ts";
+import { grouped, Progress, printJson, say, size } from "./display.ts";
+
+/** The command. */
+export const replay = command({
+  command: "replay <run>",
+  describe: "serve a run again as JSON lines, or prove it with --verify",
+  flags: (args) =>
+    args
+      .positional("run", { type: "string", demandOption: true, describe: "run folder" })
+      .option("verify", {
+        type: "boolean",
+        default: false,
+        describe: "check stages, batches and shards; status 1 if any differs",
+      })
+      .option("shards", { type: "string", describe: "folder of shards [the one in run.json]" })
+      .option("from", { type: "number", describe: "first batch [0]" })
+      .option("until", { type: "number", describe: "batch to end before [the end of the served log]" })
+      .option("rows", {
+        type: "boolean",
+        default: false,
+        describe: "each row as [domain, epoch, row, first token]",
+      })
+      .option("json", {
+        type: "boolean",
+        default: false,
+        describe: "the report of --verify as one JSON object on standard output",
+      }),
+  async run(args) {
+    const samplers = await import("../samplers/index.ts");
+    const range = given({ from: args.from, until: args.until });
+    if (!args.verify) {
+      const schedule = await samplers.readSchedule(join(args.run, "schedule.json"));
+      const log = join(args.run, "served.log");
+      for (const batch of samplers.replayBatches(schedule, { ...range, log, rows: args.rows }))
+        if (!process.stdout.write(`${JSON.stringify(batch)}\n`)) await once(process.stdout, "drain");
+      return;
+    }
+    const shards = args.shards ?? (await samplers.readRun(args.run)).shards;
+    const progress = new Progress("replay");
+    const report = await samplers.verifyReplay(args.run, shards, {
+      ...range,
+      onProgress: ({ phase, done, total }) =>
+        progress.show(done, total, phase === "plan" ? `${grouped(done)} batches` : `${size(done)} of shards`),
+    });
+    progress.end();
+    printReplayReport(report);
+    if (args.json) printJson(report);
+    if (!report.identical) process.exitCode = 1;
+  },
+});
+
+/** What was checked, every difference, and the verdict as the last line. */
+export function printReplayReport(report: ReplayReport): void {
+  say(
+    `${report.stages} stages (${report.updates} recomputed from losses), ${grouped(report.batches)} batches, ${report.shards} shards (${size(report.bytes)})`,
+  );
+  for (const { where, expected, seen } of report.differences)
+    say(`differs: ${where}: expected ${expected}; seen ${seen}`);
+  say(report.identical ? "replay: identical" : `replay: ${report.differences.length} differences`);
+}
