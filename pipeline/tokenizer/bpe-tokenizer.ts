@@ -1,26 +1,26 @@
 /**
- * The exact SentencePiece BPE tokenizer: cut the UTF-8 of a text at its seams, look each chunk up, merge those not seen before.
- * Promises sentencepiece's ids on every text. Gives up thread safety: one instance a thread, with its own scratch and cache.
+ * The exact SentencePiece BPE tokenizer behind the Tokenizer interface.
  */
 import { decoderOf } from "./decode.ts";
 import { Encoder } from "./encoder.ts";
-import type { TokenBuffer, Tokenizer } from "./tokenizer.ts";
+import { parseSpecialTokens, type SpecialTokens } from "./special-tokens.ts";
+import { type Tokenizer, tokenBuffer } from "./tokenizer.ts";
 import { fingerprint, type Vocabulary } from "./vocabulary.ts";
 
-/** Options of an encoder; none changes an id. */
 export interface BpeOptions {
-  /** Chunks kept, 32 bytes each; rounded down to a power of two, at least 4. Default 262,144 (8 MiB). */
+  /** Short chunks kept, 32 bytes each; rounded down to a power of two, at least 4. Default 262,144 (8 MiB). Changes no id. */
   readonly cacheEntries?: number;
+  /** Whether `<s>` in a text is text (`spell`, the default, as sentencepiece) or the control id (`parse`, as tokenizers). */
+  readonly specialTokens?: SpecialTokens;
 }
 
-/** A tokenizer over a vocabulary. Builds its tables once (some tens of milliseconds for 32,000 pieces). */
+/** A tokenizer over a vocabulary. Builds its tables once, in time linear in the pieces. One instance serves one thread. */
 export function bpeTokenizer(name: string, vocabulary: Vocabulary, options: BpeOptions = {}): Tokenizer {
   const tokenType = vocabulary.pieces.length <= 65_536 ? "uint16" : "int32";
   const encoder = new Encoder(vocabulary, options.cacheEntries ?? 262_144, tokenType);
-  const decode = decoderOf(vocabulary);
-  const result: TokenBuffer = {
-    ids: tokenType === "uint16" ? new Uint16Array(4_096) : new Int32Array(4_096),
-  };
+  const spell: Tokenizer["encodeInto"] = (text, buffer, at) => encoder.encodeInto(text, buffer, at);
+  const encodeInto = options.specialTokens === "parse" ? parseSpecialTokens(vocabulary, spell) : spell;
+  const scratch = tokenBuffer({ tokenType }, 4_096);
   return {
     name,
     sha256: fingerprint(vocabulary),
@@ -32,10 +32,10 @@ export function bpeTokenizer(name: string, vocabulary: Vocabulary, options: BpeO
       return encoder.loneSurrogates;
     },
     encode(text) {
-      const count = encoder.encodeInto(text, result, 0);
-      return result.ids.slice(0, count);
+      const count = encodeInto(text, scratch, 0);
+      return scratch.ids.slice(0, count);
     },
-    encodeInto: (text, buffer, at) => encoder.encodeInto(text, buffer, at),
-    decode,
+    encodeInto,
+    decode: decoderOf(vocabulary),
   };
 }

@@ -1,7 +1,8 @@
 export { type BpeOptions, bpeTokenizer } from "./bpe-tokenizer.ts";
 export { encodeDocument, encodeDocumentInto } from "./document.ts";
 export { LLAMA2_SHA256 } from "./llama2.ts";
-export { loadTokenizer } from "./load.ts";
+export { type LoadOptions, loadTokenizer } from "./load.ts";
+export type { SpecialTokens } from "./special-tokens.ts";
 export {
   type DocumentTokens,
   ensureCapacity,
@@ -9,3 +10,4 @@ export {
   type Tokenizer,
   tokenBuffer,
 } from "./tokenizer.ts";
+export { loadTransformersTokenizer } from "./transformers.ts";

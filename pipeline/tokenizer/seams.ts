@@ -20,13 +20,13 @@ export const NOT_ASCII = 2;
 /** The seams of a vocabulary. Deterministic. */
 export function seamsOf({ ids }: Vocabulary): Seams {
   let largest = 127;
-  const found = new Map<number, readonly [number, number]>();
+  const found = new Set<number>();
   for (const piece of ids.keys()) {
     let previous = -1;
     for (const character of piece) {
       const point = character.codePointAt(0)!;
       largest = Math.max(largest, point);
-      if (previous >= 0) found.set(previous * 2 ** 21 + point, [previous, point]);
+      if (previous >= 0) found.add(previous * 2 ** 21 + point);
       previous = point;
     }
   }
@@ -41,10 +41,13 @@ export function seamsOf({ ids }: Vocabulary): Seams {
   while (size < 4 * found.size) size *= 2;
   const pairs = new Int32Array(2 * size).fill(-1);
   const ascii = Uint8Array.from({ length: 128 * 256 }, (_, i) => ((i & 255) < 128 ? 0 : NOT_ASCII));
-  for (const [left, right] of found.values()) {
+  for (const pair of found) {
+    const left = Math.floor(pair / 2 ** 21);
+    const right = pair % 2 ** 21;
     let slot = seamSlot(left, right, pairs.length);
     while (pairs[slot]! >= 0) slot = (slot + 2) & (pairs.length - 1);
-    pairs.set([left, right], slot);
+    pairs[slot] = left;
+    pairs[slot + 1] = right;
     const l = left === 0x2581 ? 0x20 : left;
     const r = right === 0x2581 ? 0x20 : right;
     if (l < 128 && r < 128) ascii[(l << 8) | r] = 1;

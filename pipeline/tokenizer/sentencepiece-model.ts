@@ -78,6 +78,8 @@ export function parseSentencePieceModel(bytes: Uint8Array, subject: string): Voc
   );
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 type Value = number | Uint8Array;
 type Fields = ReadonlyMap<number, Value>;
 
@@ -129,7 +131,5 @@ function float(value: Value | undefined): number {
 }
 
 function utf8(value: Value | undefined): string {
-  return value instanceof Uint8Array
-    ? new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value)
-    : "";
+  return value instanceof Uint8Array ? decoder.decode(value) : "";
 }

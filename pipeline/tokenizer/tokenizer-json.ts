@@ -16,6 +16,7 @@ import {
   string,
 } from "../../core/parse.ts";
 import { ranksFromMerges } from "./merge-order.ts";
+import type { SpecialTokens } from "./special-tokens.ts";
 import {
   bytePiece,
   checkVocabulary,
@@ -30,7 +31,17 @@ const FILE = object({
   normalizer: anything,
   pre_tokenizer: anything,
   added_tokens: optional(
-    array(object({ id: integer(0), content: string, special: optional(boolean, false) })),
+    array(
+      object({
+        id: integer(0),
+        content: string,
+        special: optional(boolean, false),
+        lstrip: optional(boolean, false),
+        rstrip: optional(boolean, false),
+        single_word: optional(boolean, false),
+        normalized: optional(boolean, false),
+      }),
+    ),
     [],
   ),
   model: object({
@@ -50,7 +61,11 @@ const PREPEND = { type: "Prepend", prepend: SPACE_MARK };
 const REPLACE = { type: "Replace", pattern: { String: " " }, content: SPACE_MARK };
 
 /** The vocabulary in the text of a `tokenizer.json`. `subject` names the file in errors. Throws ERR_TOKENIZER, ERR_PARSE. */
-export function parseTokenizerJson(text: string, subject: string): Vocabulary {
+export function parseTokenizerJson(
+  text: string,
+  subject: string,
+  specialTokens: SpecialTokens = "spell",
+): Vocabulary {
   const refuse = (what: string): never => {
     throw new HeadraceError("ERR_TOKENIZER", `${subject} has ${what}, which is not supported; ${WAY_OUT}`);
   };
@@ -71,6 +86,9 @@ export function parseTokenizerJson(text: string, subject: string): Vocabulary {
   for (const [piece, id] of Object.entries(vocabulary)) pieces[id] = piece;
   for (const token of file.added_tokens) {
     if (!token.special) refuse(`the added token ${JSON.stringify(token.content)} that is not special`);
+    const { lstrip, rstrip, single_word, normalized } = token;
+    if (specialTokens === "parse" && (lstrip || rstrip || single_word || normalized))
+      refuse(`the special token ${JSON.stringify(token.content)} that is not matched plainly`);
     pieces[token.id] = token.content;
   }
   for (let id = 0; id < pieces.length; id++)
