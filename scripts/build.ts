@@ -61,8 +61,7 @@ export const build = command({
       }),
   async run(args) {
     const pipeline = await import("../pipeline/index.ts");
-    let progress = new Progress("build");
-    let phase = "";
+    const progress = new Progress("build");
     const report = await pipeline.build({
       ...curateOptions(args),
       inputs: args.inputs,
@@ -70,11 +69,7 @@ export const build = command({
       workers: args.workers,
       shardBytes: bytesOf("shard-size", args.shardSize),
       replace: args.replace,
-      onProgress: (step) => {
-        if (step.phase !== phase) progress = new Progress("build"); // rates and ETA are those of the phase
-        phase = step.phase;
-        progress.show(...progressLine(step, progress.seconds));
-      },
+      onProgress: buildProgress(progress),
       ...given({
         drop: args.drop,
         calibration: args.calibration,
@@ -91,6 +86,16 @@ export const build = command({
     if (report.incidents > 0) process.exitCode = 3;
   },
 });
+
+/** The progress line of a build; rates and ETA are those of the phase. */
+export function buildProgress(progress: Progress): (step: BuildProgress) => void {
+  let phase = "";
+  return (step) => {
+    if (step.phase !== phase) progress.restart();
+    phase = step.phase;
+    progress.show(...progressLine(step, progress.seconds));
+  };
+}
 
 function progressLine(step: BuildProgress, seconds: number): readonly [number, number, string] {
   const counts = `${grouped(step.documents)} documents`;

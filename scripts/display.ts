@@ -6,7 +6,7 @@
 /** A progress line: redrawn in place on a terminal, a plain line every ten seconds elsewhere. */
 export class Progress {
   readonly #label: string;
-  readonly #started = performance.now();
+  #started = performance.now();
   readonly #live = process.stderr.isTTY === true;
   #drawn = 0;
 
@@ -26,6 +26,11 @@ export class Progress {
     process.stderr.write(
       this.#live ? `\r\u001b[2K${line.slice(0, (process.stderr.columns ?? 80) - 1)}` : `${line}\n`,
     );
+  }
+
+  /** Counts rate and ETA from here. */
+  restart(): void {
+    this.#started = performance.now();
   }
 
   /** Seconds since the start. */

@@ -23,7 +23,7 @@ if (!["start", "test", "install"].includes(verb)) {
   try {
     await installPackages();
     const node = await findNode();
-    if (verb === "start") process.exitCode = await runOn(node, ["scripts/headrace.ts", "demo", ...rest]);
+    if (verb === "start") process.exitCode = await runOn(node, ["scripts/demo.ts", ...rest]);
     if (verb === "test") process.exitCode = await runOn(node, tests(node, rest));
   } catch (error) {
     say(`setup: ${error.message}`);

@@ -20,7 +20,8 @@ export const verify = command({
     const shards = await import("../shards/index.ts");
     const progress = new Progress("verify");
     const report = await shards.verifyShards(args.shards, {
-      onProgress: (done, total) => progress.show(done, total, `${size(done)} of ${size(total)}`),
+      onProgress: ({ bytesDone, bytes }) =>
+        progress.show(bytesDone, bytes, `${size(bytesDone)} of ${size(bytes)}`),
     });
     progress.end();
     for (const { message, code } of report.problems) say(`${message}  [${code}]`);
