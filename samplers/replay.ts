@@ -11,6 +11,7 @@ import { anything, array, object, parseJson } from "../core/parse.ts";
 import { readManifest, type ShardManifest } from "../shards/manifest.ts";
 import { openPlan } from "./plan.ts";
 import { checkLosses } from "./replay-losses.ts";
+import { nextReport } from "./reweight.ts";
 import { listReports, runPaths } from "./run.ts";
 import { decidedEnd, type Schedule } from "./schedule.ts";
 import { parseSchedule } from "./schedule-file.ts";
@@ -113,28 +114,28 @@ async function readStages(path: string, differences: ReplayDifference[]): Promis
   }
 }
 
-/** Reports that led to no stage although a later one is there, or that the schedule waits for: a stage is missing. */
+/** Reports that led to no stage, although there is a later one or the run goes on: a stage is missing. */
 async function checkMissingStages(
   run: string,
   schedule: Schedule,
   differences: ReplayDifference[],
 ): Promise<void> {
-  if (schedule.header.policy.kind === "static") return;
-  const { schedule: path } = runPaths(run);
-  const end = decidedEnd(schedule);
-  const measured = new Set(schedule.stages.map(({ measuredAt }) => measuredAt));
+  const { policy, batches } = schedule.header;
+  if (policy.kind === "static") return;
+  const due = nextReport(schedule);
+  const measured = schedule.stages.map(({ measuredAt }) => measuredAt ?? 0);
+  const last =
+    due === null
+      ? Math.max(0, ...measured)
+      : (batches ?? Number.POSITIVE_INFINITY) - (decidedEnd(schedule).batch - due);
   for (const at of await listReports(run))
-    if (!measured.has(at) && !(end.final && at >= lastMeasured(schedule)))
+    if (at < last && !measured.includes(at))
       differences.push({
         what: "stage",
-        where: `${path}, measured at batch ${at}`,
+        where: `${runPaths(run).schedule}, measured at batch ${at}`,
         expected: "a stage, as there is a loss report for it",
         seen: "no stage",
       });
-}
-
-function lastMeasured({ stages }: Schedule): number {
-  return Math.max(0, ...stages.map(({ measuredAt }) => measuredAt ?? 0));
 }
 
 /** A report measured after k batches says that k batches were acknowledged: a log that ends before is cut. */
