@@ -5,9 +5,10 @@
 import { createHash } from "node:crypto";
 import { FileBlock, Footer } from "apache-arrow/ipc/metadata/file";
 import * as metadata from "apache-arrow/ipc/metadata/message";
-import type { Schema } from "apache-arrow/schema";
+import { Field, Schema } from "apache-arrow/schema";
+import { Dictionary, Float32, Int32, List, Uint16, Uint32, Uint64, Utf8 } from "apache-arrow/type";
 import { attempt, openPending } from "../core/commit.ts";
-import { arrowSchema, type Column } from "./columns.ts";
+import type { Column } from "./columns.ts";
 
 /** An Arrow file that is being written. Calls may overlap: positions are given out in the order of the calls. */
 export interface ArrowWriter {
@@ -105,6 +106,31 @@ export async function openArrowWriter(
 
     abort: () => pending.abort(),
   };
+}
+
+/** The Arrow schema of columns. The n-th dictionary column has dictionary id n. */
+function arrowSchema(columns: readonly Column[], metadata: Readonly<Record<string, string>>): Schema {
+  let dictionaries = 0;
+  const fields = columns.map((column) => {
+    switch (column.kind) {
+      case "list": {
+        const item = column.item === "uint16" ? new Uint16() : new Int32();
+        return new Field(column.name, new List(new Field("item", item, true)), true);
+      }
+      case "dictionary":
+        // The id is given: apache-arrow's default counts up over the process, and the file's bytes would depend on it.
+        return new Field(column.name, new Dictionary(new Utf8(), new Int32(), dictionaries++), true);
+      case "uint32":
+        return new Field(column.name, new Uint32(), true);
+      case "float32":
+        return new Field(column.name, new Float32(), true);
+      case "uint64":
+        return new Field(column.name, new Uint64(), true);
+      default:
+        return column satisfies never;
+    }
+  });
+  return new Schema(fields, new Map(Object.entries(metadata)));
 }
 
 /** The parts of a message's body: each starts at a multiple of 8. */

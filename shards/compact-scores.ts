@@ -49,7 +49,7 @@ export async function compactScores(options: {
     file = tableFile(filters);
   };
   for (const segment of segments) {
-    const reader = await openScores(segment.path);
+    const reader = openScores(segment.path);
     try {
       if (reader.filters.join() !== filters.join())
         throw new HeadraceError(

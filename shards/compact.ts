@@ -92,7 +92,7 @@ async function eachBatch(
 ): Promise<void> {
   let first = 0;
   for (const path of segments) {
-    const reader = await openShard(path);
+    const reader = openShard(path);
     try {
       checkSegment(reader.schema, schema, plan, path);
       for (const i of reader.batches.keys()) {

@@ -4,7 +4,7 @@
  */
 import type { TokenIds } from "../core/document.ts";
 import { HeadraceError } from "../core/errors.ts";
-import type { ArrowBatch } from "./arrow-reader.ts";
+import { type ArrowBatch, openArrowFile } from "./arrow-reader.ts";
 import {
   type BatchPosition,
   type DocumentBatch,
@@ -35,8 +35,7 @@ export interface ShardReader {
 }
 
 /** Opens a shard or segment. Costs a few reads of metadata. Throws ERR_SHARD. */
-export async function openShard(path: string): Promise<ShardReader> {
-  const { openArrowFile } = await import("./arrow-reader.ts");
+export function openShard(path: string): ShardReader {
   const file = openArrowFile(path);
   const found = schemaOfColumns(file.columns);
   if (typeof found === "string") {

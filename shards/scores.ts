@@ -3,7 +3,7 @@
  * Tasks write segments of it row by row; the columns of a batch are all that is in memory.
  */
 import { HeadraceError } from "../core/errors.ts";
-import type { ArrowBatch } from "./arrow-reader.ts";
+import { type ArrowBatch, openArrowFile } from "./arrow-reader.ts";
 import type { Column } from "./columns.ts";
 
 /** A document of the input and what was decided about it. */
@@ -113,8 +113,7 @@ export async function openScoreWriter(
 }
 
 /** Opens a file of the score table. Throws ERR_SHARD. */
-export async function openScores(path: string): Promise<ScoreReader> {
-  const { openArrowFile } = await import("./arrow-reader.ts");
+export function openScores(path: string): ScoreReader {
   const file = openArrowFile(path);
   const hashes = file.columns.at(-1)?.name === "hash";
   const filters = file.columns.slice(4, hashes ? -2 : -1).map(({ name }) => name);

@@ -97,7 +97,7 @@ export async function segmentCandidates(
 ): Promise<Candidates> {
   const collector = collectCandidates(targetTokens);
   for (const path of segments) {
-    const reader = await openShard(path);
+    const reader = openShard(path);
     try {
       if (!reader.schema.hashes)
         throw new HeadraceError(

@@ -131,7 +131,7 @@ async function lookIntoShard(
   shard: TokenShard,
   manifest: ShardManifest,
 ): Promise<readonly string[]> {
-  const reader = await openShard(join(dir, shard.path));
+  const reader = openShard(join(dir, shard.path));
   try {
     const found: string[] = [];
     const compare = (what: string, seen: unknown, expected: unknown) => {
@@ -172,7 +172,7 @@ async function lookIntoTable(
   manifest: ShardManifest,
   verdicts: Map<string, number>,
 ): Promise<readonly string[]> {
-  const reader = await openScores(join(dir, table.path));
+  const reader = openScores(join(dir, table.path));
   try {
     const found: string[] = [];
     const filters = manifest.filters.map(({ name }) => name).join();

@@ -45,7 +45,7 @@ async function writeSegments(rows: readonly (readonly ScoreRow[])[]): Promise<{ 
 }
 
 async function readRows(path: string): Promise<ScoreRow[]> {
-  const reader = await openScores(path);
+  const reader = openScores(path);
   const rows = reader.batches.flatMap((_, i) => {
     const batch = reader.readBatch(i);
     return Array.from({ length: batch.documents }, (_, r) => ({

@@ -44,7 +44,7 @@ const inputs = schemas.chain((schema) =>
           maxLength: 2,
         },
       ),
-      shardBytes: fc.integer({ min: 20, max: 600 }),
+      shardBytes: fc.integer({ min: 60, max: 600 }),
       split: fc.constantFrom("train" as const, "dropped" as const, undefined),
     }),
   ),
@@ -94,7 +94,7 @@ test("shards are the same bytes however the documents were cut into segments and
       }
       assert.deepEqual(results[1], results[0]);
     }),
-    { numRuns: 25 },
+    { numRuns: 20 },
   );
 });
 
@@ -153,7 +153,7 @@ test("train and validation together are the kept documents in order, and shards 
         });
       } else assert.deepEqual(streams, { train: plain, validation: [] });
     }),
-    { numRuns: 50 },
+    { numRuns: 60 },
   );
   assert.deepEqual([...seen].sort(), ["hashes", "none", "tail"]);
 });
