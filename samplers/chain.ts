@@ -65,6 +65,12 @@ export function decidedEnd({ header, stages }: Schedule): {
   return { batch: last.untilBatch, final: last.untilBatch === header.batches };
 }
 
+/** The domains that a cause says have given all their rows. */
+export function exhaustedBy(cause: StageCause): readonly string[] {
+  const names = cause["domains"] ?? cause["exhausted"];
+  return Array.isArray(names) ? names.map(String) : [];
+}
+
 /** The state before batch `decidedEnd`, before any settling. */
 export function stateAtEnd(schedule: Schedule): MixtureState {
   const { header, stages } = schedule;

@@ -4,6 +4,7 @@
 import { type DomainName, domainName } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { array, integer, nullable, object, oneOf, type Parser, string } from "../core/parse.ts";
+import type { ShardManifest } from "../shards/manifest.ts";
 import { type Exhaustion, parseExhaustion } from "./exhaustion.ts";
 import { PARTS } from "./mixture.ts";
 import { parsePolicy, type WeightPolicy } from "./policy.ts";
@@ -87,4 +88,15 @@ export function requireRows(header: ScheduleHeader, weights: readonly number[]):
         `domain "${name}" has ${tokens} tokens, less than a row of ${header.rowTokens}, and a weight of ${weights[i]! / PARTS}; give it weight 0, or shorter rows`,
       );
   });
+}
+
+/** The domains of a build that have train tokens, with their lengths, in domain order. */
+export function trainDomains(manifest: ShardManifest): readonly ScheduleDomain[] {
+  const train = manifest.shards.filter(({ split }) => split === "train");
+  return manifest.domains
+    .map((name) => ({
+      name: domainName(name),
+      tokens: train.filter(({ domain }) => domain === name).reduce((total, { tokens }) => total + tokens, 0),
+    }))
+    .filter(({ tokens }) => tokens > 0);
 }

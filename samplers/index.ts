@@ -5,9 +5,9 @@ export { readManifest, type ShardManifest } from "../shards/manifest.ts";
 export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
 export { type Evaluation, evaluationRows, measurableDomains, validationHash } from "./evaluation.ts";
 export { type Exhaustion, firstExhaustion, parseExhaustion, rowLimits } from "./exhaustion.ts";
-export { parseHeader, type ScheduleDomain, type ScheduleHeader } from "./header.ts";
+export { parseHeader, type ScheduleDomain, type ScheduleHeader, trainDomains } from "./header.ts";
 export { acquireLock, type Lock, withLock } from "./lock.ts";
-export { type LossReport, type LossSum, meanLosses, parseLossReport } from "./losses.ts";
+export { type LossReport, type LossSum, meanLosses, parseLossReport, readLossLog } from "./losses.ts";
 export {
   allocate,
   integerWeights,
@@ -122,3 +122,11 @@ export {
   servedHash,
   servedKeys,
 } from "./served.ts";
+export {
+  corpusOf,
+  type DomainSupply,
+  LOSS_MODEL,
+  type SimulationOptions,
+  type SimulationReport,
+  simulate,
+} from "./simulate.ts";

@@ -1,9 +1,10 @@
 /**
  * What a trainer measured, by domain: sums of nats and counts of tokens, so that reports of ranks and batches can be added.
  */
+import { readFile } from "node:fs/promises";
 import type { DomainLosses } from "../core/domain.ts";
-import { HeadraceError } from "../core/errors.ts";
-import { integer, object, oneOf, type Parser, record } from "../core/parse.ts";
+import { HeadraceError, messageOf } from "../core/errors.ts";
+import { array, integer, object, oneOf, type Parser, parseJson, record } from "../core/parse.ts";
 
 /** The losses of one domain: nats summed over its tokens, and how many tokens those are. */
 export interface LossSum {
@@ -64,4 +65,15 @@ export function meanLosses(
       return [name, sum.lossSum / sum.tokens];
     }),
   );
+}
+
+/** Reads a loss log: a JSON file with a list of loss reports. Throws ERR_INPUT and ERR_PARSE. */
+export async function readLossLog(path: string): Promise<readonly LossReport[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new HeadraceError("ERR_INPUT", `loss log ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  return parseJson(text, array(parseLossReport), path);
 }

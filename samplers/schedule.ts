@@ -8,6 +8,7 @@ import { HeadraceError } from "../core/errors.ts";
 import {
   chainEnd,
   decidedEnd,
+  exhaustedBy,
   type Schedule,
   type StageCause,
   sealed,
@@ -118,12 +119,9 @@ export function requireExtends(schedule: Schedule, state: ScheduleState): void {
     );
 }
 
-/** The names of the domains that earlier stages closed because they had given all their rows. */
+/** The names of the domains that the stages closed because they had given all their rows. */
 export function exhaustedDomains({ stages }: Schedule): string[] {
-  const names = stages.flatMap(({ cause }) =>
-    cause.kind === "exhausted" || cause.kind === "stop" ? cause["domains"] : (cause["exhausted"] ?? []),
-  );
-  return [...new Set(names as string[])];
+  return [...new Set(stages.flatMap(({ cause }) => exhaustedBy(cause)))];
 }
 
 /** Where the requested stage ends, Infinity for a run without an end. Throws ERR_SCHEDULE when it does not follow the last stage. */
