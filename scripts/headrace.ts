@@ -13,6 +13,7 @@ import { reference } from "./reference.ts";
 import { replay } from "./replay.ts";
 import { reweight } from "./reweight.ts";
 import { score } from "./score.ts";
+import { simulate } from "./simulate.ts";
 import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
@@ -26,6 +27,7 @@ const COMMANDS: readonly CommandModule[] = [
   train,
   reference,
   reweight,
+  simulate,
   replay,
 ];
 
