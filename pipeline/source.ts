@@ -19,7 +19,7 @@ export { quarantineCode } from "./incidents.ts";
 export type { SourceOptions } from "./records.ts";
 export { zstdSelfTest } from "./unzstd.ts";
 
-/** A batch is passed on when it has this many bytes of text, or this many stored bytes. */
+/** A batch is passed on when it has this many bytes, stored or decompressed. */
 const BATCH_BYTES = 512 * 1024;
 
 /** A batch: what has been read since the one before. */
@@ -67,26 +67,30 @@ export async function* readSource(
 
   const stored = new StoredFile(file.path, file.bytes);
   const chunks = stored.chunks();
-  const first = await chunks.next();
-  const kind = first.done ? null : sniff(first.value);
-  if (kind !== null && "foreign" in kind) {
-    await chunks.return(undefined);
-    damage({ byteFrom: 0, byteTo: file.bytes, reason: `is ${kind.foreign}` });
-  } else {
-    for await (const piece of decompress(prepend(first, chunks), kind?.format ?? file.format)) {
-      if (piece.kind === "damage") damage(piece);
-      else {
-        read += piece.stored;
-        batch.bytesRead += piece.stored;
-        for (const line of lines.push(piece.bytes)) take(line);
+  try {
+    const first = await chunks.next();
+    const kind = first.done ? null : sniff(first.value);
+    if (kind !== null && "foreign" in kind)
+      damage({ byteFrom: 0, byteTo: file.bytes, reason: `is ${kind.foreign}` });
+    // A file of which nothing could be read is one incident, not also one that ends too soon.
+    else if (!first.done || stored.fault === null)
+      for await (const piece of decompress(prepend(first, chunks), kind?.format ?? file.format)) {
+        if (piece.kind === "damage") damage(piece);
+        else {
+          read += piece.stored;
+          batch.bytesRead += piece.stored;
+          batch.bytesDecoded += piece.bytes.length;
+          for (const line of lines.push(piece.bytes)) take(line);
+        }
+        if (Math.max(batch.bytesRead, batch.bytesDecoded) >= BATCH_BYTES) {
+          yield batch.chunk(lines.line);
+          batch = new Batch();
+        }
       }
-      if (batch.textBytes >= BATCH_BYTES || batch.bytesRead >= BATCH_BYTES) {
-        yield batch.chunk(lines.line);
-        batch = new Batch();
-      }
-    }
     if (stored.fault !== null) damage(stored.fault);
     take(lines.finish());
+  } finally {
+    await chunks.return();
   }
   if (read + unreadable !== file.bytes)
     throw new HeadraceError(
@@ -109,6 +113,7 @@ class Batch {
   readonly incidents: Incident[] = [];
   bytesRead = 0;
   bytesUnreadable = 0;
+  bytesDecoded = 0;
   textBytes = 0;
   readonly #documents: Document[] = [];
   readonly #quarantined: Quarantined[] = [];

@@ -24,11 +24,15 @@ export class StoredFile {
   }
 
   /** Chunks of 256 KiB, up to the planned length. */
-  async *chunks(): AsyncGenerator<Buffer> {
+  async *chunks(): AsyncGenerator<Buffer, void> {
     let at = 0;
     let handle: FileHandle | null = null;
     try {
       handle = await open(this.#path);
+      if (!(await handle.stat()).isFile()) {
+        this.#fail(0, "is a folder named like a file; rename it");
+        return;
+      }
       while (at < this.#bytes) {
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, this.#bytes - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
