@@ -7,8 +7,8 @@ import { HeadraceError } from "../../core/errors.ts";
 import { type PieceSet, WAY_OUT } from "./vocabulary.ts";
 
 /**
- * Ranks by id. Pieces at the end of the list that are runs of one code point (LLaMA's runs of spaces, all of score -1e9) share the
- * last rank, as in SentencePiece, provided that the list makes the same of a run as SentencePiece does (tried up to four times the longest).
+ * Ranks by id, in list order. Pieces at the end of the list that are runs of one code point (LLaMA's runs of spaces, all of score
+ * -1e9) share the last rank, as in SentencePiece, where the listed order makes the same of a run (tried up to four times the longest).
  * Throws ERR_TOKENIZER when the list is no such conversion.
  */
 export function ranksFromMerges(
@@ -52,7 +52,7 @@ export function ranksFromMerges(
   const runs = trailingRuns(order.map((id) => pieces[id]!));
   const tied = order.length - (runs.length > 1 && runsAreGreedy(runs, positions) ? runs.length : 0);
   for (const [rank, id] of order.entries()) {
-    if (rank < tied && rank > 0 && first.get(id)! < last.get(order[rank - 1]!)!)
+    if (rank > 0 && rank <= tied && first.get(id)! < last.get(order[rank - 1]!)!)
       refuse(
         `the merges of ${JSON.stringify(pieces[order[rank - 1]!])} and ${JSON.stringify(pieces[id])} interleave`,
       );

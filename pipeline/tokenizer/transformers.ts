@@ -33,7 +33,7 @@ const CONFIG = object({ bos_token: token, eos_token: token });
 /**
  * The tokenizer of a folder with a `tokenizer.json` (and perhaps a `tokenizer_config.json`), or of such a file.
  * `sha256` is the vocabulary's fingerprint where the built-in engine knows the form, else the hash of the file's canonical JSON.
- * Throws ERR_INPUT without the file and ERR_RUNTIME without the optional package @huggingface/transformers.
+ * Throws ERR_INPUT without the file, ERR_TOKENIZER when the library refuses it, and ERR_RUNTIME without the optional package @huggingface/transformers.
  */
 export async function loadTransformersTokenizer(
   path: string,
@@ -59,8 +59,17 @@ export async function loadTransformersTokenizer(
   // Without its special tokens the library spells them out; the whole form still decodes them.
   const spelled = parse ? whole : { ...whole, added_tokens: added.filter(({ special }) => !special) };
   const settings = JSON.parse(configText) as object;
-  const encoder = new PreTrainedTokenizer(spelled, settings);
-  const decoder = parse ? encoder : new PreTrainedTokenizer(structuredClone(whole), settings);
+  const build = (form: object) => {
+    try {
+      return new PreTrainedTokenizer(structuredClone(form), settings);
+    } catch (cause) {
+      throw new HeadraceError("ERR_TOKENIZER", `transformers.js cannot use ${file}: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  };
+  const encoder = build(spelled);
+  const decoder = parse ? encoder : build(whole);
 
   const ids = new Map(decoder.get_vocab());
   for (const { id, content } of json.added_tokens) ids.set(content, id);
