@@ -12,7 +12,9 @@ export const ADS: Recipe = {
   soughtGrades: [2, 3],
   targets: [0, 0.2, 0.8, 1],
   inverseDocumentFrequency: true,
+  measures: ["longestLine", "you", "charactersPerToken", "variety"],
   measureScale: 0.06,
+  gates: [],
   strengths: [0.1, 0.3, 1],
   within: "c4",
 };

@@ -89,9 +89,20 @@ function classOfWord(body: string, starts: boolean): number {
   return starts ? CLASS.word : CLASS.continuation;
 }
 
-/** The classes of a vocabulary, one a piece. */
-export function classesOf(pieces: readonly string[]): Uint8Array {
-  return Uint8Array.from(pieces, classOfPiece);
+/** What is known of a vocabulary's pieces, one entry an id. */
+export interface PieceTable {
+  /** The class. */
+  readonly classes: Uint8Array;
+  /** The length of the text in UTF-16 units, at most 255. */
+  readonly lengths: Uint8Array;
+}
+
+/** The table of a vocabulary's pieces. */
+export function pieceTable(pieces: readonly string[]): PieceTable {
+  return {
+    classes: Uint8Array.from(pieces, classOfPiece),
+    lengths: Uint8Array.from(pieces, (piece) => Math.min(255, piece.length)),
+  };
 }
 
 /**

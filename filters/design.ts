@@ -3,7 +3,8 @@
  * A row is the ids' levels scaled to length 1 (and by rarity where asked), then for each measure one 0/1 column an edge: "reaches it".
  */
 import type { TokenIds } from "../core/document.ts";
-import { countTokens, MEASURES, type Measure, measuresOf, workspace } from "./features.ts";
+import type { PieceTable } from "./classes.ts";
+import { MEASURE_NAMES, MEASURES, type Measure, tokenCounter } from "./features.ts";
 import { SCORE_LIMIT, SCORE_UNIT } from "./filter.ts";
 import type { LinearModel, SparseRows } from "./logistic.ts";
 import type { ScoringModel } from "./model.ts";
@@ -19,28 +20,36 @@ export interface Example {
   readonly measures: Readonly<Record<Measure, number>>;
 }
 
-/** The example of a document's ids. */
-export function exampleOf(tokens: TokenIds, classes: Uint8Array): Example {
-  const counts = countTokens(
-    tokens,
-    tokens.length,
-    classes,
-    new Int32Array(classes.length),
-    workspace(classes.length),
-  );
-  const times = new Map<number, number>();
-  for (const id of tokens) times.set(id, (times.get(id) ?? 0) + 1);
-  const ids = Int32Array.from(times.keys()).sort();
-  const levels = ids.map((id) => 32 - Math.clz32(times.get(id)!));
-  return { ids, levels, length: Math.sqrt(counts.squares), measures: measuresOf(counts) };
+/** What turns ids into examples, for a vocabulary. */
+export function exampleMaker(pieces: PieceTable): (tokens: TokenIds) => Example {
+  const counter = tokenCounter(pieces);
+  return (tokens) => {
+    const counts = counter(tokens, tokens.length);
+    const found = Array.from(
+      counts.ids.subarray(0, counts.distinct),
+      (id, k) => [id, counts.levels[k]!] as const,
+    );
+    found.sort(([a], [b]) => a - b);
+    return {
+      ids: Int32Array.from(found, ([id]) => id),
+      levels: Int32Array.from(found, ([, level]) => level),
+      length: Math.sqrt(counts.squares),
+      measures: Object.fromEntries(MEASURE_NAMES.map((name) => [name, MEASURES[name](counts)])) as Readonly<
+        Record<Measure, number>
+      >,
+    };
+  };
 }
 
 /** Which columns there are, as the training documents decide them. */
 export interface FeatureSpace {
   /** The factor of each id's column; 0 leaves it out. */
   readonly scales: Float64Array;
-  readonly edges: readonly { readonly measure: Measure; readonly edges: readonly number[] }[];
-  readonly measureScale: number;
+  readonly edges: readonly {
+    readonly measure: Measure;
+    readonly edges: readonly number[];
+    readonly scale: number;
+  }[];
 }
 
 /** Deciles of each measure over `inside`, and id scales over all `examples`. */
@@ -48,7 +57,7 @@ export function featureSpace(
   examples: readonly Example[],
   inside: readonly Example[],
   vocabularySize: number,
-  { inverseDocumentFrequency, measureScale }: Recipe,
+  { inverseDocumentFrequency, measures, measureScale, gates }: Recipe,
 ): FeatureSpace {
   const frequencies = new Int32Array(vocabularySize);
   for (const { ids } of examples) for (const id of ids) frequencies[id] = frequencies[id]! + 1;
@@ -56,22 +65,19 @@ export function featureSpace(
     if (!inverseDocumentFrequency) return frequency > 0 ? 1 : 0;
     return frequency > 1 ? 1 + Math.log(examples.length / (1 + frequency)) : 0;
   });
-  const edges = MEASURES.map((measure) => {
+  const edges = measures.map((measure) => {
     const values = Float64Array.from(inside, (example) => example.measures[measure]).sort();
     const deciles = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(
       (tenth) => values[Math.floor((tenth * values.length) / 10)]!,
     );
     // An edge that every document reaches says nothing.
-    return { measure, edges: [...new Set(deciles)].filter((edge) => edge > values[0]!) };
+    return { measure, edges: [...new Set(deciles)].filter((edge) => edge > values[0]!), scale: measureScale };
   });
-  return { scales, edges, measureScale };
+  return { scales, edges: [...edges, ...gates.map((gate) => ({ ...gate, scale: 1 }))] };
 }
 
 /** The rows of examples in a feature space. */
-export function sparseRows(
-  examples: readonly Example[],
-  { scales, edges, measureScale }: FeatureSpace,
-): SparseRows {
+export function sparseRows(examples: readonly Example[], { scales, edges }: FeatureSpace): SparseRows {
   const starts = new Int32Array(examples.length + 1);
   const indices: number[] = [];
   const values: number[] = [];
@@ -86,7 +92,7 @@ export function sparseRows(
       for (const edge of entry.edges) {
         if (measures[entry.measure] >= edge) {
           indices.push(column);
-          values.push(measureScale);
+          values.push(entry.scale);
         }
         column += 1;
       }
@@ -103,23 +109,23 @@ export function sparseRows(
 /** The integer tables of learnt weights, rounded to 1/65,536 logit. */
 export function quantise(
   { weights, bias }: LinearModel,
-  { scales, edges, measureScale }: FeatureSpace,
-  classes: Uint8Array,
+  { scales, edges }: FeatureSpace,
+  pieces: PieceTable,
 ): ScoringModel {
   let column = scales.length;
   return {
     bias: integerScore(bias),
-    classes,
+    pieces,
     tokenWeights: Int32Array.from(scales, (scale, id) => integerScore(scale * weights[id]!)),
     measures: edges.flatMap((entry) => {
       let sum = 0;
       const table = [0];
       for (const _ of entry.edges) {
-        sum += measureScale * weights[column]!;
+        sum += entry.scale * weights[column]!;
         column += 1;
         table.push(integerScore(sum));
       }
-      return entry.edges.length === 0 ? [] : [{ ...entry, weights: table }];
+      return entry.edges.length === 0 ? [] : [{ measure: entry.measure, edges: entry.edges, weights: table }];
     }),
   };
 }

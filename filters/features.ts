@@ -1,194 +1,133 @@
 /**
- * What a built-in filter sees of a document: one pass over its token ids, integers out.
- * A document is counts of piece classes, its lines (runs between newline ids) and how often ids repeat. The text itself
- * is not read, so documents can be scored again from shards.
- * What it gives up: whatever a class cannot tell (spelling, meaning) is left to the weights of the ids.
+ * What a built-in filter sees of a document: its token ids, counted; then a few measures of the counts. Integers throughout.
+ * The text itself is not read (lengths come from the pieces), so documents can be scored again from shards.
+ * What it gives up: whatever the class of a piece cannot tell is left to the weights of the ids, and word order is not seen at all.
  */
 import type { TokenIds } from "../core/document.ts";
-import { CLASS, CLASS_COUNT } from "./classes.ts";
+import { CLASS, CLASS_COUNT, type PieceTable } from "./classes.ts";
 
-/** The measures of a document. Shares are in parts of 1,024 of its ids (or lines), rounded down; the rest are counts of ids. */
-export const MEASURES = [
-  "tokens",
-  "tokensPerLine",
-  "longestLine",
-  "shortLineShare",
-  "endedLineShare",
-  "lineShare",
-  "distinctShare",
-  "levelShare",
-  "longestRun",
-  "tokensPerPeriod",
-  "functionWordShare",
-  "youShare",
-  "meShare",
-  "usShare",
-  "periodShare",
-  "exclamationShare",
-  "questionShare",
-  "colonShare",
-  "quoteShare",
-  "bracketShare",
-  "commaShare",
-  "dashShare",
-  "bulletShare",
-  "punctuationShare",
-  "currencyShare",
-  "linkShare",
-  "digitShare",
-  "capitalWordShare",
-  "upperCaseShare",
-  "continuationShare",
-  "otherLetterShare",
-] as const;
-
-/** The name of a measure. */
-export type Measure = (typeof MEASURES)[number];
-
-/** A line with fewer ids than this counts as short. */
-const SHORT_LINE = 10;
-
-/** Scratch of one scorer. Not shared between threads; all zero between documents. */
-export interface Workspace {
-  /** How often each id was seen in the document in hand. */
-  readonly seen: Uint32Array;
-  readonly classes: Uint32Array;
-}
-
-/** A workspace for a vocabulary. */
-export function workspace(vocabularySize: number): Workspace {
-  return { seen: new Uint32Array(vocabularySize), classes: new Uint32Array(CLASS_COUNT) };
-}
-
-/** What one pass over the ids counts. */
+/** What the ids of a document come to. */
 export interface Counts {
   readonly tokens: number;
+  /** Sum of the pieces' lengths, in UTF-16 units. */
+  readonly characters: number;
+  /** Ids by class of piece. */
   readonly classes: Uint32Array;
-  /** Sum over distinct ids of level x weight; the level of an id seen c times is floor(log2 c) + 1. Exact below 2^53. */
-  readonly weight: number;
-  /** Sums over distinct ids of 1, of the level and of its square. */
+  /** Distinct ids in order of first use, and the level of each: floor(log2 of how often it occurs) + 1. */
+  readonly ids: Int32Array;
+  readonly levels: Uint8Array;
   readonly distinct: number;
-  readonly levels: number;
+  /** Sum of level squared over distinct ids. */
   readonly squares: number;
-  /** Lines that are not empty; of them, short ones and those that end in sentence punctuation. */
+  /** Lines that hold something, and the ids of the longest. */
   readonly lines: number;
-  readonly shortLines: number;
-  readonly endedLines: number;
   readonly longestLine: number;
-  /** The longest stretch of ids without a function word, a pronoun or a newline. */
-  readonly longestRun: number;
 }
 
-/** Counts the first `count` ids. `classes` of the result is the workspace's own array, valid until the next call. O(count). */
-export function countTokens(
-  tokens: TokenIds,
-  count: number,
-  classOf: Uint8Array,
-  weights: Int32Array,
-  { seen, classes }: Workspace,
-): Counts {
-  classes.fill(0);
-  let weight = 0;
-  let distinct = 0;
-  let levels = 0;
-  let squares = 0;
-  let lines = 0;
-  let shortLines = 0;
-  let endedLines = 0;
-  let longestLine = 0;
-  let longestRun = 0;
-  let lineFrom = 0;
-  let runFrom = 0;
-  for (let i = 0; i <= count; i++) {
-    let kind: number = CLASS.newline;
-    if (i < count) {
+/** Adds 1 in the counters of ids whose piece is a newline, far above any count, so that one look-up tells both. */
+const NEWLINE = 2 ** 30;
+
+/** A counter of a vocabulary's ids. Its result lives in scratch memory that the next call overwrites; not for two threads. */
+export function tokenCounter({
+  classes: classOf,
+  lengths,
+}: PieceTable): (tokens: TokenIds, count: number) => Counts {
+  const seen = Int32Array.from(classOf, (kind) => (kind === CLASS.newline ? NEWLINE : 0));
+  const classes = new Uint32Array(CLASS_COUNT);
+  const ids = new Int32Array(classOf.length + 1);
+  const levels = new Uint8Array(classOf.length + 1);
+  return (tokens, count) => {
+    let distinct = 0;
+    let lines = 0;
+    let longestLine = 0;
+    let from = 0;
+    for (let i = 0; i < count; i++) {
       const id = tokens[i]!;
-      const times = seen[id]! + 1;
-      seen[id] = times;
-      // Powers of two only: each is one level more.
-      if ((times & (times - 1)) === 0) {
-        const level = 32 - Math.clz32(times);
-        weight += weights[id]!;
-        squares += 2 * level - 1;
-        levels += 1;
-        if (level === 1) distinct += 1;
+      const before = seen[id]!;
+      seen[id] = before + 1;
+      // Branchless, since half of all branches here would be guessed wrongly: written always, kept when the count was 0.
+      ids[distinct] = id;
+      distinct += ((before & (NEWLINE - 1)) - 1) >>> 31;
+      if (before >= NEWLINE) {
+        const length = i - from;
+        if (length > 0) lines += 1;
+        if (length > longestLine) longestLine = length;
+        from = i + 1;
       }
-      kind = classOf[id]!;
-      classes[kind]!++;
     }
-    if (kind > CLASS.us) continue;
-    if (i - runFrom > longestRun) longestRun = i - runFrom;
-    runFrom = i + 1;
-    if (kind !== CLASS.newline) continue;
-    const length = i - lineFrom;
-    if (length > 0) {
-      const last = classOf[tokens[i - 1]!]!;
-      lines += 1;
-      if (length < SHORT_LINE) shortLines += 1;
-      if (last >= CLASS.period && last <= CLASS.bracket) endedLines += 1;
-      if (length > longestLine) longestLine = length;
+    if (count > from) lines += 1;
+    if (count - from > longestLine) longestLine = count - from;
+
+    classes.fill(0);
+    let squares = 0;
+    let characters = 0;
+    for (let k = 0; k < distinct; k++) {
+      const id = ids[k]!;
+      const times = seen[id]! & (NEWLINE - 1);
+      seen[id] = seen[id]! & NEWLINE;
+      const level = 32 - Math.clz32(times);
+      levels[k] = level;
+      squares += level * level;
+      characters += times * lengths[id]!;
+      const kind = classOf[id]!;
+      classes[kind] = classes[kind]! + times;
     }
-    lineFrom = i + 1;
-  }
-  for (let i = 0; i < count; i++) seen[tokens[i]!] = 0;
-  return {
-    tokens: count,
-    classes,
-    weight,
-    distinct,
-    levels,
-    squares,
-    lines,
-    shortLines,
-    endedLines,
-    longestLine,
-    longestRun,
+    return { tokens: count, characters, classes, ids, levels, distinct, squares, lines, longestLine };
   };
 }
 
-/** Integer quotient; 0 by 0 is 0. */
+/** Integer quotient; anything by 0 is 0. */
 function per(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.floor(part / whole);
 }
 
-/** The measures of counts. Integers; O(1). */
-export function measuresOf(counts: Counts): Readonly<Record<Measure, number>> {
-  const { tokens, classes, lines } = counts;
-  const share = (kind: number) => per(1024 * classes[kind]!, tokens);
-  return {
-    tokens,
-    tokensPerLine: per(tokens - classes[CLASS.newline]!, lines),
-    longestLine: counts.longestLine,
-    shortLineShare: per(1024 * counts.shortLines, lines),
-    endedLineShare: per(1024 * counts.endedLines, lines),
-    lineShare: per(1024 * lines, tokens),
-    distinctShare: per(16 * counts.distinct * counts.distinct, tokens),
-    levelShare: per(1024 * counts.levels, tokens),
-    longestRun: counts.longestRun,
-    tokensPerPeriod: per(
-      tokens,
-      Math.max(1, classes[CLASS.period]! + classes[CLASS.exclamation]! + classes[CLASS.question]!),
-    ),
-    functionWordShare: share(CLASS.functionWord),
-    youShare: share(CLASS.you),
-    meShare: share(CLASS.me),
-    usShare: share(CLASS.us),
-    periodShare: share(CLASS.period),
-    exclamationShare: share(CLASS.exclamation),
-    questionShare: share(CLASS.question),
-    colonShare: share(CLASS.colon),
-    quoteShare: share(CLASS.quote),
-    bracketShare: share(CLASS.bracket),
-    commaShare: share(CLASS.comma),
-    dashShare: share(CLASS.dash),
-    bulletShare: share(CLASS.bullet),
-    punctuationShare: share(CLASS.punctuation),
-    currencyShare: share(CLASS.currency),
-    linkShare: share(CLASS.link),
-    digitShare: share(CLASS.digit),
-    capitalWordShare: share(CLASS.capitalWord),
-    upperCaseShare: share(CLASS.upperCase),
-    continuationShare: share(CLASS.continuation),
-    otherLetterShare: share(CLASS.otherLetter),
-  };
+/** A measure: the ids of some classes, in parts of 1,024 of all ids. */
+function share(...kinds: readonly number[]): (counts: Counts) => number {
+  return ({ classes, tokens }) => per(1024 * kinds.reduce((sum, kind) => sum + classes[kind]!, 0), tokens);
 }
+
+/** The measures, by name. Each is a whole number; shares are in parts of 1,024, rounded down. */
+export const MEASURES = {
+  tokens: ({ tokens }) => tokens,
+  /** In sixteenths. */
+  charactersPerToken: ({ characters, tokens }) => per(16 * characters, tokens),
+  charactersPerLine: ({ characters, lines }) => per(characters, lines),
+  tokensPerLine: ({ tokens, lines }) => per(tokens, lines),
+  longestLine: ({ longestLine }) => longestLine,
+  /** Distinct ids squared over ids, in sixteenths: steady in the length of a text, unlike their ratio. */
+  variety: ({ distinct, tokens }) => per(16 * distinct * distinct, tokens),
+  functionWords: share(CLASS.functionWord, CLASS.you, CLASS.me, CLASS.us),
+  you: share(CLASS.you),
+  us: share(CLASS.us),
+  marks: share(
+    CLASS.period,
+    CLASS.exclamation,
+    CLASS.question,
+    CLASS.colon,
+    CLASS.quote,
+    CLASS.bracket,
+    CLASS.comma,
+    CLASS.dash,
+    CLASS.bullet,
+    CLASS.punctuation,
+  ),
+  periods: share(CLASS.period),
+  exclamations: share(CLASS.exclamation),
+  questions: share(CLASS.question),
+  colons: share(CLASS.colon),
+  rareMarks: share(CLASS.punctuation),
+  /** Signs of code, markup, maths and other scripts: brackets, bullets, operators, runs of spaces, letters beyond ASCII. */
+  foreign: share(CLASS.bracket, CLASS.bullet, CLASS.punctuation, CLASS.space, CLASS.otherLetter, CLASS.other),
+  currency: share(CLASS.currency),
+  links: share(CLASS.link),
+  digits: share(CLASS.digit),
+  capitalWords: share(CLASS.capitalWord),
+  upperCase: share(CLASS.upperCase),
+  continuations: share(CLASS.continuation),
+} as const satisfies Readonly<Record<string, (counts: Counts) => number>>;
+
+/** The name of a measure. */
+export type Measure = keyof typeof MEASURES;
+
+/** The names of all measures. */
+export const MEASURE_NAMES = Object.keys(MEASURES) as readonly Measure[];

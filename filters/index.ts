@@ -15,9 +15,10 @@ export {
   parseCalibrationJson,
   type ThresholdChoice,
 } from "./calibration.ts";
-export { classesOf, classOfPiece, piecesOf } from "./classes.ts";
+export { classOfPiece, type PieceTable, piecesOf } from "./classes.ts";
 export { type DriftAlarm, driftAlarm, type ObservedDrop } from "./drift.ts";
-export { MEASURES, type Measure } from "./features.ts";
+export { type DomainEvaluation, type Evaluation, evaluateFilter, type ReliabilityBin } from "./evaluate.ts";
+export { MEASURE_NAMES, type Measure } from "./features.ts";
 export {
   type CascadeStep,
   type DropWhen,
@@ -31,8 +32,16 @@ export {
 } from "./filter.ts";
 export { FLUENCY } from "./fluency.ts";
 export { type RateInterval, wilson } from "./interval.ts";
-export { LABEL_ID, parseLabels } from "./labels.ts";
-export { BUILT_IN_FILTERS, loadFilter } from "./load.ts";
+export {
+  collectLabelled,
+  type LabelledCorpus,
+  type LabelledDocument,
+  type Labels,
+  labelId,
+  parseLabels,
+  readLabels,
+} from "./labels.ts";
+export { BUILT_IN_FILTERS, loadFilter, readModel, writeModel } from "./load.ts";
 export {
   areaUnderRoc,
   averagePrecision,
@@ -51,7 +60,9 @@ export {
 } from "./model.ts";
 export { bothReadings, type Reading } from "./readings.ts";
 export type { Recipe } from "./recipe.ts";
+export { RECIPES } from "./recipes.ts";
+export { type ScoreAll, scoreAll } from "./score-all.ts";
 export { parseTargets, TARGET_UNITS, type Target, type TargetUnit } from "./targets.ts";
 export { isFlagged } from "./threshold.ts";
-export { type LabelledDocument, type TrainingRequest, trainFilter } from "./train.ts";
+export { type TrainingRequest, trainFilter } from "./train.ts";
 export type { DomainFlags, Ranking, Training } from "./training.ts";

@@ -1,23 +1,71 @@
 /**
- * A label file: tab-separated, a header, one document a row, named by the first 16 hex digits of the SHA-1 of its text.
+ * A label file (tab-separated, a header, one document a row, named by the start of the SHA-1 of its text) and the documents it is about.
  */
-import { HeadraceError } from "../core/errors.ts";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Document, TokenIds } from "../core/document.ts";
+import { HeadraceError, messageOf } from "../core/errors.ts";
+import { sha256 } from "../core/hash.ts";
+
+/** A document that somebody read and graded. */
+export interface LabelledDocument {
+  /** A stable name of its text: decides the order and the folds. */
+  readonly id: string;
+  readonly domain: string;
+  /** 0 to 3. */
+  readonly grade: number;
+  /** Token ids without BOS and EOS. */
+  readonly tokens: TokenIds;
+}
+
+/** Grades by document. */
+export interface Labels {
+  /** What the labels were read from, for errors. */
+  readonly subject: string;
+  readonly grades: ReadonlyMap<string, number>;
+  /** SHA-256 of the file's bytes. */
+  readonly sha256: string;
+}
+
+/** Labels with the documents that they are about. */
+export interface LabelledCorpus {
+  /** Each text once. */
+  readonly documents: readonly LabelledDocument[];
+  /** Rows whose document was not seen. */
+  readonly missing: number;
+}
 
 /** The column that names a document. */
-export const LABEL_ID = "sha1_16";
+const ID_COLUMN = "sha1_16";
 
-/** Grades of one column by document. `subject` names the file in errors. Throws ERR_PARSE naming the line. */
-export function parseLabels(text: string, column: string, subject: string): ReadonlyMap<string, number> {
+/** The name of a text in a label file: the first 16 hex digits of the SHA-1 of its UTF-8. */
+export function labelId(text: string): string {
+  return createHash("sha1").update(text).digest("hex").slice(0, 16);
+}
+
+/** Reads one column of a label file. Throws ERR_INPUT when it cannot be read, ERR_PARSE when it is broken. */
+export function readLabels(path: string, column: string): Labels {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new HeadraceError("ERR_INPUT", `labels ${path} cannot be read (${messageOf(cause)})`, { cause });
+  }
+  return parseLabels(text, column, path);
+}
+
+/** The grades in one column of a label file's text. Throws ERR_PARSE naming the line. */
+export function parseLabels(text: string, column: string, subject: string): Labels {
   const [header = "", ...lines] = text.split(/\r?\n/);
   const names = header.split("\t");
-  const id = names.indexOf(LABEL_ID);
+  const id = names.indexOf(ID_COLUMN);
   const grade = names.indexOf(column);
   if (id < 0 || grade < 0)
     throw new HeadraceError(
       "ERR_PARSE",
-      `${subject} has the columns ${names.join(", ") || "(none)"}; a label file needs ${LABEL_ID} and ${column}`,
+      `${subject} has the columns ${names.join(", ") || "(none)"}; a label file needs ${ID_COLUMN} and ${column}`,
     );
-  const labels = new Map<string, number>();
+  const grades = new Map<string, number>();
   lines.forEach((line, i) => {
     if (line === "") return;
     const cells = line.split("\t");
@@ -25,14 +73,37 @@ export function parseLabels(text: string, column: string, subject: string): Read
     if (!/^[0-9a-f]{16}$/.test(name) || !/^[0-3]$/.test(value))
       throw new HeadraceError(
         "ERR_PARSE",
-        `${subject} line ${i + 2} has ${LABEL_ID} "${name}" and ${column} "${value}"; expected 16 hex digits and a grade from 0 to 3`,
+        `${subject} line ${i + 2} has ${ID_COLUMN} "${name}" and ${column} "${value}"; expected 16 hex digits and a grade from 0 to 3`,
       );
-    if (labels.has(name) && labels.get(name) !== Number(value))
+    const earlier = grades.get(name);
+    if (earlier !== undefined && earlier !== Number(value))
       throw new HeadraceError(
         "ERR_PARSE",
-        `${subject} line ${i + 2} grades ${name} ${value}, an earlier line ${labels.get(name)}; keep one of them`,
+        `${subject} line ${i + 2} grades ${name} ${value}, an earlier line ${earlier}; keep one of them`,
       );
-    labels.set(name, Number(value));
+    grades.set(name, Number(value));
   });
-  return labels;
+  return { subject, grades, sha256: sha256(text) };
+}
+
+/** The graded ones among `documents`. Throws ERR_INPUT when there is none. */
+export async function collectLabelled(
+  { subject, grades }: Labels,
+  documents: AsyncIterable<Document>,
+  encode: (text: string) => TokenIds,
+): Promise<LabelledCorpus> {
+  const found = new Map<string, LabelledDocument>();
+  let seen = 0;
+  for await (const { text, domain } of documents) {
+    seen += 1;
+    const id = labelId(text);
+    const grade = grades.get(id);
+    if (grade !== undefined && !found.has(id)) found.set(id, { id, domain, grade, tokens: encode(text) });
+  }
+  if (found.size === 0)
+    throw new HeadraceError(
+      "ERR_INPUT",
+      `none of the ${grades.size} rows of ${subject} names one of the ${seen} documents read; give the corpus that was labelled`,
+    );
+  return { documents: [...found.values()], missing: grades.size - found.size };
 }

@@ -4,9 +4,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
+import { sha256 } from "../core/hash.ts";
 import type { Filter } from "./filter.ts";
-import { filterOf } from "./model.ts";
+import { type FilterModel, filterOf, formatModel, type ModelFilter } from "./model.ts";
 
 /** The filters that ship with headrace. */
 export const BUILT_IN_FILTERS = ["ads", "fluency"] as const;
@@ -16,25 +18,36 @@ export const BUILT_IN_FILTERS = ["ads", "fluency"] as const;
  * Throws ERR_INPUT when the file cannot be read, ERR_PARSE and ERR_FILTER when it is broken or made for another tokenizer.
  */
 export function loadFilter(nameOrPath: string, tokenizer: string): Filter {
-  const builtIn = (BUILT_IN_FILTERS as readonly string[]).includes(nameOrPath);
-  const path = builtIn ? join(modelsFolder(), `${nameOrPath}.json`) : nameOrPath;
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new HeadraceError(
-      "ERR_INPUT",
-      `filter "${nameOrPath}" cannot be read (${messageOf(cause)}); give ${BUILT_IN_FILTERS.join(", ")} or the path of a model file`,
-      { cause },
-    );
-  }
-  const filter = filterOf(text, path);
+  const filter = readModel(nameOrPath);
   if (filter.tokenizer !== tokenizer)
     throw new HeadraceError(
       "ERR_FILTER",
       `filter "${filter.name}" has weights for the tokenizer ${filter.tokenizer?.slice(0, 12)}, the documents have ${tokenizer.slice(0, 12)}; train it for this one with headrace train-filter`,
     );
   return filter;
+}
+
+/** The filter of a model file with its model, whatever its tokenizer. Throws ERR_INPUT, ERR_PARSE and ERR_FILTER. */
+export function readModel(nameOrPath: string): ModelFilter {
+  const builtIn = (BUILT_IN_FILTERS as readonly string[]).includes(nameOrPath);
+  const path = builtIn ? join(modelsFolder(), `${nameOrPath}.json`) : nameOrPath;
+  try {
+    return filterOf(readFileSync(path, "utf8"), path);
+  } catch (cause) {
+    if (cause instanceof HeadraceError) throw cause;
+    throw new HeadraceError(
+      "ERR_INPUT",
+      `filter "${nameOrPath}" cannot be read (${messageOf(cause)}); give ${BUILT_IN_FILTERS.join(", ")} or the path of a model file`,
+      { cause },
+    );
+  }
+}
+
+/** Writes a model file, whole or not at all, and returns its SHA-256. Throws ERR_OUTPUT. */
+export async function writeModel(path: string, model: FilterModel): Promise<string> {
+  const text = formatModel(model);
+  await writeFileWhole(path, text);
+  return sha256(text);
 }
 
 /**

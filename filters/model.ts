@@ -6,8 +6,8 @@
 import { HeadraceError } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
 import { array, integer, object, oneOf, type Parser, parseJson, string } from "../core/parse.ts";
-import { CLASS_COUNT } from "./classes.ts";
-import { type Counts, countTokens, MEASURES, type Measure, measuresOf, workspace } from "./features.ts";
+import { CLASS_COUNT, type PieceTable } from "./classes.ts";
+import { type Counts, MEASURE_NAMES, MEASURES, type Measure, tokenCounter } from "./features.ts";
 import { type DropWhen, type Filter, SCORE_LIMIT } from "./filter.ts";
 import { type Training, training } from "./training.ts";
 
@@ -30,8 +30,8 @@ export interface FilterModel {
   /** SHA-256 of the tokenizer whose ids the weights are for. */
   readonly tokenizer: string;
   readonly bias: number;
-  /** The class of each id, as `classOfPiece` put it when the model was trained. */
-  readonly classes: Uint8Array;
+  /** What was known of the pieces when the model was trained. */
+  readonly pieces: PieceTable;
   readonly tokenWeights: Int32Array;
   readonly measures: readonly MeasureTable[];
   readonly training: Training;
@@ -60,7 +60,12 @@ const feature: Parser<
     return object({ kind: oneOf("tokens"), weights: int32s }, { strict: true })(value, at);
   if (kind === "measure")
     return object(
-      { kind: oneOf("measure"), measure: oneOf(...MEASURES), edges: array(weight), weights: array(weight) },
+      {
+        kind: oneOf("measure"),
+        measure: oneOf(...MEASURE_NAMES),
+        edges: array(weight),
+        weights: array(weight),
+      },
       { strict: true },
     )(value, at);
   throw new HeadraceError(
@@ -76,7 +81,7 @@ const file = object(
     dropWhen: oneOf("high", "low"),
     tokenizer: string,
     bias: weight,
-    classes: bytes,
+    pieces: object({ classes: bytes, lengths: bytes }, { strict: true }),
     features: array(feature),
     training,
   },
@@ -102,16 +107,19 @@ export function parseModel(text: string, subject: string): FilterModel {
   const [weights] = tokenWeights;
   if (!weights || tokenWeights.length > 1)
     return refuse(`has ${tokenWeights.length} tables of token weights`);
-  if (weights.length !== rest.classes.length)
-    refuse(`has ${weights.length} token weights and ${rest.classes.length} classes`);
-  if (rest.classes.some((kind) => kind >= CLASS_COUNT)) refuse("has a piece of an unknown class");
+  const { classes, lengths } = rest.pieces;
+  if (weights.length !== classes.length || weights.length !== lengths.length)
+    refuse(
+      `has ${weights.length} token weights, ${classes.length} classes and ${lengths.length} lengths of pieces`,
+    );
+  if (classes.some((kind) => kind >= CLASS_COUNT)) refuse("has a piece of an unknown class");
   if (weights.some((entry) => Math.abs(entry) > SCORE_LIMIT)) refuse("has a token weight beyond 2^24");
   return { ...rest, tokenWeights: weights, measures };
 }
 
 /** The text of a model file: one line a field, one a feature. The same model gives the same bytes. */
 export function formatModel(model: FilterModel): string {
-  const { format, name, dropWhen, tokenizer, bias, classes, tokenWeights, measures } = model;
+  const { format, name, dropWhen, tokenizer, bias, pieces, tokenWeights, measures } = model;
   const weights = Buffer.alloc(4 * tokenWeights.length);
   tokenWeights.forEach((entry, i) => {
     weights.writeInt32LE(entry, 4 * i);
@@ -125,45 +133,49 @@ export function formatModel(model: FilterModel): string {
       ([key, value]) => [key, JSON.stringify(value)] as const,
     ),
     ["training", JSON.stringify(model.training, null, 2).replaceAll("\n", "\n  ")],
-    ["classes", JSON.stringify(Buffer.from(classes).toString("base64"))],
+    ["pieces", `{\n    "classes": ${base64(pieces.classes)},\n    "lengths": ${base64(pieces.lengths)}\n  }`],
     ["features", `[\n    ${features.map((entry) => JSON.stringify(entry)).join(",\n    ")}\n  ]`],
   ];
   return `{\n${fields.map(([key, value]) => `  "${key}": ${value}`).join(",\n")}\n}\n`;
 }
 
+function base64(bytes: Uint8Array): string {
+  return JSON.stringify(Buffer.from(bytes).toString("base64"));
+}
+
+/** A filter whose model is at hand, so that several can share the counting of ids. */
+export interface ModelFilter extends Filter {
+  readonly model: FilterModel;
+}
+
 /** The filter of a model file's text; its hash is that of the text. */
-export function filterOf(text: string, subject: string): Filter {
+export function filterOf(text: string, subject: string): ModelFilter {
   const model = parseModel(text, subject);
-  return {
-    name: model.name,
-    sha256: sha256(text),
-    dropWhen: model.dropWhen,
-    tokenizer: model.tokenizer,
-    score: scorerOf(model),
-  };
+  const { name, dropWhen, tokenizer } = model;
+  return { name, sha256: sha256(text), dropWhen, tokenizer, model, score: scorerOf(model) };
 }
 
 /** The parts of a model that decide scores. */
-export type ScoringModel = Pick<FilterModel, "bias" | "classes" | "tokenWeights" | "measures">;
+export type ScoringModel = Pick<FilterModel, "bias" | "pieces" | "tokenWeights" | "measures">;
 
-/** The scorer of a model. It owns its scratch memory (4 bytes an id); not for use by two threads at once. */
+/** The scorer of a model. It owns its scratch memory (some bytes an id); not for use by two threads at once. */
 export function scorerOf(model: ScoringModel): Filter["score"] {
-  const { classes, tokenWeights } = model;
-  const space = workspace(tokenWeights.length);
-  return (_text, tokens, count) => scoreOf(model, countTokens(tokens, count, classes, tokenWeights, space));
+  const counts = tokenCounter(model.pieces);
+  return (_text, tokens, count) => scoreOf(model, counts(tokens, count));
 }
 
-/** The score of what was counted. */
-function scoreOf({ bias, measures }: ScoringModel, counts: Counts): number {
-  const values = measuresOf(counts);
+/** The score of counted ids. */
+export function scoreOf({ bias, measures, tokenWeights }: ScoringModel, counts: Counts): number {
+  const { ids, levels, distinct, squares } = counts;
+  let sum = 0;
+  for (let k = 0; k < distinct; k++) sum += levels[k]! * tokenWeights[ids[k]!]!;
   let score = bias;
+  if (squares > 0) score += Math.floor((256 * sum) / Math.floor(256 * Math.sqrt(squares)));
   for (const { measure, edges, weights } of measures) {
-    const value = values[measure];
+    const value = MEASURES[measure](counts);
     let bucket = 0;
     while (bucket < edges.length && value >= edges[bucket]!) bucket += 1;
     score += weights[bucket]!;
   }
-  if (counts.squares > 0)
-    score += Math.floor((256 * counts.weight) / Math.floor(256 * Math.sqrt(counts.squares)));
   return Math.max(1 - SCORE_LIMIT, Math.min(SCORE_LIMIT - 1, score));
 }

@@ -1,6 +1,7 @@
 /**
  * How a built-in filter is trained: which labels, which features, how strongly regularised. A recipe is part of the model file.
  */
+import type { Measure } from "./features.ts";
 import type { DropWhen } from "./filter.ts";
 
 /** The recipe of a filter that is trained on labels from 0 to 3. */
@@ -16,8 +17,12 @@ export interface Recipe {
   readonly targets: readonly number[];
   /** Whether an id's feature is scaled by its inverse document frequency, ids of a single document left out. */
   readonly inverseDocumentFrequency: boolean;
+  /** The measures that count, beside the ids. */
+  readonly measures: readonly Measure[];
   /** The scale of the measures' bucket features against the ids', whose rows have length 1. */
   readonly measureScale: number;
+  /** Measures whose steps at the given edges are hardly regularised: where a text stops being what the rest was learnt on. */
+  readonly gates: readonly { readonly measure: Measure; readonly edges: readonly number[] }[];
   /** Inverse strengths of regularisation to choose from, ascending. */
   readonly strengths: readonly number[];
   /** The domain whose folds choose the strength and whose ranking is reported. */

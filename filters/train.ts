@@ -3,28 +3,17 @@
  * Figures come from nested cross-validation: the strength of each fold is chosen without it, and the scores that are ranked
  * are those of quantised models, as builds compute them.
  */
-import type { TokenIds } from "../core/document.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { hashOf, sha256 } from "../core/hash.ts";
-import { classesOf } from "./classes.ts";
-import { type Example, exampleOf, featureSpace, quantise, sparseRows } from "./design.ts";
+import { type PieceTable, pieceTable } from "./classes.ts";
+import { type Example, exampleMaker, featureSpace, quantise, sparseRows } from "./design.ts";
 import { SCORE_UNIT } from "./filter.ts";
+import type { LabelledDocument } from "./labels.ts";
 import { fitLogistic, type LinearModel } from "./logistic.ts";
 import { areaUnderRoc, flagsByDomain, rankingOf } from "./metrics.ts";
 import { type FilterModel, MODEL_FORMAT, type ScoringModel, scorerOf } from "./model.ts";
 import type { Recipe } from "./recipe.ts";
 import { isFlagged } from "./threshold.ts";
-
-/** A document that somebody read and graded. */
-export interface LabelledDocument {
-  /** A stable name of its text, such as a hash of it: decides the order and the folds. */
-  readonly id: string;
-  readonly domain: string;
-  /** 0 to 3. */
-  readonly grade: number;
-  /** Token ids without BOS and EOS. */
-  readonly tokens: TokenIds;
-}
 
 /** What to train on. */
 export interface TrainingRequest {
@@ -42,7 +31,8 @@ const FOLDS = 5;
 
 /** Trains a filter; some seconds for some thousand documents. Throws ERR_INPUT when there is too little to learn from. */
 export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: TrainingRequest): FilterModel {
-  const classes = classesOf(pieces);
+  const table = pieceTable(pieces);
+  const exampleOf = exampleMaker(table);
   const sorted = [...new Map(documents.map((document) => [document.id, document])).values()].sort((a, b) =>
     a.id < b.id ? -1 : 1,
   );
@@ -56,10 +46,10 @@ export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: Tr
         `${found} labelled documents of ${recipe.within} ${kind ? "are" : "are not"} ${recipe.sought}; at least ${2 * FOLDS} are needed, of each kind`,
       );
   }
-  const examples = sorted.map((document) => exampleOf(document.tokens, classes));
+  const examples = sorted.map((document) => exampleOf(document.tokens));
   const targets = sorted.map(({ grade }) => recipe.targets[grade]!);
   const folds = foldsOf(sorted, sought);
-  const learner: Learner = { recipe, documents: sorted, examples, targets, inside, classes };
+  const learner: Learner = { recipe, documents: sorted, examples, targets, inside, pieces: table };
   const scoresOf = (model: ScoringModel) => {
     const score = scorerOf(model);
     return (i: number) => score("", sorted[i]!.tokens, sorted[i]!.tokens.length);
@@ -105,15 +95,17 @@ export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: Tr
     rows.map((i) => scores[i]!),
     rows.map((i) => (sought[i] === sign > 0 ? 1 : 0)),
   );
+  const { name, dropWhen, sought: _sought, soughtGrades: _grades, ...rest } = recipe;
   const final = fitAll(learner, rowsWithout(), odds)[chosen]!;
   return {
     format: MODEL_FORMAT,
-    name: recipe.name,
-    dropWhen: recipe.dropWhen,
+    name,
+    dropWhen,
     tokenizer,
     ...final,
     training: {
-      positive: recipe.sought,
+      sought: recipe.sought,
+      soughtGrades: recipe.soughtGrades,
       documents: sorted.length,
       positives: sought.filter(Boolean).length,
       labels,
@@ -125,7 +117,7 @@ export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: Tr
           sha256(new Uint8Array(Int32Array.from(tokens).buffer)),
         ]),
       ),
-      recipe: { ...recipe, strength: recipe.strengths[chosen]! },
+      recipe: { ...rest, strength: recipe.strengths[chosen]! },
       metrics: {
         within: recipe.within,
         folds: FOLDS,
@@ -162,19 +154,19 @@ interface Learner {
   readonly examples: readonly Example[];
   readonly targets: readonly number[];
   readonly inside: readonly boolean[];
-  readonly classes: Uint8Array;
+  readonly pieces: PieceTable;
 }
 
 /** A quantised model for each strength, learnt on the rows alone: document frequencies and bucket edges too. */
 function fitAll(
-  { recipe, examples, targets, inside, classes }: Learner,
+  { recipe, examples, targets, inside, pieces }: Learner,
   rows: readonly number[],
   { slope, shift }: Line = { slope: 1, shift: 0 },
 ): readonly ScoringModel[] {
   const space = featureSpace(
     rows.map((i) => examples[i]!),
     rows.flatMap((i) => (inside[i] ? [examples[i]!] : [])),
-    classes.length,
+    pieces.classes.length,
     recipe,
   );
   const data = sparseRows(
@@ -187,7 +179,7 @@ function fitAll(
   return recipe.strengths.map((strength) => {
     from = fitLogistic(data, every, wanted, strength, from);
     const { weights, bias } = from;
-    return quantise({ weights: weights.map((w) => slope * w), bias: slope * bias + shift }, space, classes);
+    return quantise({ weights: weights.map((w) => slope * w), bias: slope * bias + shift }, space, pieces);
   });
 }
 

@@ -1,7 +1,7 @@
 /**
  * How a model came to be: kept inside the model file, so that a figure never travels without its recipe and data.
  */
-import { anything, integer, nullable, number, object, record, string } from "../core/parse.ts";
+import { anything, array, integer, nullable, number, object, record, string } from "../core/parse.ts";
 
 /** A ranking measured on documents that the measured weights were not trained on. */
 export interface Ranking {
@@ -29,8 +29,9 @@ export interface DomainFlags {
 
 /** What a model was trained on, how, and how well it does. */
 export interface Training {
-  /** Which documents count as positive, in words: `ads >= 2`. */
-  readonly positive: string;
+  /** What the filter looks for, in words (`ads >= 2`) and as grades. */
+  readonly sought: string;
+  readonly soughtGrades: readonly number[];
   readonly documents: number;
   readonly positives: number;
   /** SHA-256 of the bytes of the label file. */
@@ -52,7 +53,8 @@ const count = integer(0);
 /** Parses the `training` field of a model file. */
 export const training = object(
   {
-    positive: string,
+    sought: string,
+    soughtGrades: array(integer(0, 3)),
     documents: count,
     positives: count,
     labels: string,

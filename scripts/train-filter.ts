@@ -1,0 +1,69 @@
+/**
+ * `headrace train-filter`: a model file from graded documents, with its figures.
+ */
+import { piecesOf, RECIPES, readLabels, trainFilter as train, writeModel } from "../filters/index.ts";
+import { command } from "./command.ts";
+import { percent, printJson, say, table } from "./display.ts";
+import { readLabelled } from "./labelled.ts";
+
+/** The command. */
+export const trainFilter = command({
+  command: "train-filter <labels>",
+  describe: "train a filter on graded documents: a model file with recipe, data hash and figures",
+  flags: (args) =>
+    args
+      .positional("labels", {
+        type: "string",
+        demandOption: true,
+        describe: "tab-separated file with the columns sha1_16 and the filter's name, grades 0 to 3",
+      })
+      .option("documents", {
+        type: "string",
+        array: true,
+        demandOption: true,
+        describe: "files, folders or patterns that hold the graded documents",
+      })
+      .option("filter", { choices: Object.keys(RECIPES), demandOption: true, describe: "the recipe" })
+      .option("tokenizer", {
+        type: "string",
+        default: "llama-2",
+        describe: "llama-2, or a tokenizer.model or tokenizer.json",
+      })
+      .option("out", { type: "string", default: "model.json", describe: "the model file to write" })
+      .option("json", { type: "boolean", default: false, describe: "hash and figures on standard output" }),
+  async run(args) {
+    const { loadTokenizer } = await import("../pipeline/index.ts");
+    const tokenizer = await loadTokenizer(args.tokenizer);
+    const labels = readLabels(args.labels, args.filter);
+    const { documents, missing } = await readLabelled(labels, args.documents, tokenizer);
+    const model = train({
+      recipe: RECIPES[args.filter]!,
+      documents,
+      pieces: piecesOf((ids) => tokenizer.decode(ids), tokenizer.vocabularySize, tokenizer.encode("a")[0]!),
+      tokenizer: tokenizer.sha256,
+      labels: labels.sha256,
+    });
+    const sha256 = await writeModel(args.out, model);
+    const { metrics, sought, positives } = model.training;
+    const { ranking, within, folds, domains } = metrics;
+    if (missing > 0) say(`${missing} rows of ${args.labels} name documents that are not in the corpus`);
+    say(
+      table([
+        ["domain", "documents", sought, "flagged", "false alarms", "of the others"],
+        ...Object.entries(domains).map(([domain, flags]) => [
+          domain,
+          flags.documents,
+          flags.positives,
+          flags.flagged,
+          flags.falseAlarms,
+          flags.falseAlarmRate === null ? "" : percent(flags.falseAlarmRate),
+        ]),
+      ]),
+    );
+    say(
+      `within ${within}, ${folds} folds: AUC ${ranking.auc} (95 % from ${ranking.aucFrom} to ${ranking.aucTo}), average precision ${ranking.averagePrecision}, ${ranking.positives} of ${ranking.documents} documents are ${sought}`,
+    );
+    say(`${documents.length} documents, ${positives} of them ${sought}; ${args.out} has sha256 ${sha256}`);
+    if (args.json) printJson({ out: args.out, sha256, training: model.training });
+  },
+});
