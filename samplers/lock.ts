@@ -20,7 +20,7 @@ const holder = object({ pid: integer(1), host: string, started: nullable(string)
 /** Takes the lock, waiting at most `waitSeconds` for its holder. Throws ERR_LOCKED naming the holder. */
 export async function acquireLock(path: string, waitSeconds = 0): Promise<Lock> {
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
-  const pending = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  const pending = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   const until = Date.now() + 1000 * waitSeconds;
   for (;;) {
     writeFileSync(pending, mine);

@@ -21,7 +21,7 @@ import {
   type ScheduleHeader,
   type WeightStage,
 } from "./schedule.ts";
-import { readSchedule, writeSchedule } from "./schedule-file.ts";
+import { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
 
 /** What a report led to. */
 export interface Reweighting {
@@ -73,7 +73,8 @@ export async function reweight(
     requireDue(schedule, measuredAt, due);
     const recorded = await recordReport(run, checked);
     if (measuredAt !== due) return { schedule, stage: null, report: recorded, appended: false };
-    const next = appendUpdate(schedule, recorded);
+    // Parsed as a reader will: what is written is checked, and its bytes do not depend on who appended it.
+    const next = parseSchedule(appendUpdate(schedule, recorded));
     await writeSchedule(paths.schedule, next);
     return { schedule: next, stage: next.stages[schedule.stages.length]!, report: recorded, appended: true };
   });

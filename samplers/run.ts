@@ -9,10 +9,11 @@ import { syncFolder, writeFileWhole } from "../core/commit.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { canonicalJson } from "../core/hash.ts";
 import { integer, nullable, object, oneOf, parseJson, string } from "../core/parse.ts";
+import { withLock } from "./lock.ts";
 import type { LossReport } from "./losses.ts";
 import { checkLossReport, formatLossReport } from "./report.ts";
 import type { Schedule } from "./schedule.ts";
-import { readSchedule, writeSchedule } from "./schedule-file.ts";
+import { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
 
 const runRecord = object({
   format: oneOf("headrace-run/1"),
@@ -88,6 +89,7 @@ export async function createRun(
         trainer: before.trainer,
       });
     }
+    await removeLeftovers(paths);
     await writeRun(paths.folder, record);
     return { schedule: found, resumed: true };
   }
@@ -102,8 +104,18 @@ export async function createRun(
   await writeRun(paths.folder, record);
   await mkdir(paths.reports, { recursive: true });
   await mkdir(paths.checkpoints, { recursive: true });
-  await writeSchedule(paths.schedule, schedule);
-  return { schedule, resumed: false };
+  const written = parseSchedule(schedule);
+  await writeSchedule(paths.schedule, written);
+  return { schedule: written, resumed: false };
+}
+
+/** Removes what killed processes left half-written. Under the lock, because the files of a caller at work look the same. */
+async function removeLeftovers({ folder, reports, scheduleLock }: RunPaths): Promise<void> {
+  await withLock(scheduleLock, 60, async () => {
+    for (const place of [folder, reports])
+      for (const name of await readdir(place))
+        if (name.endsWith(".tmp") && !name.includes(".lock.")) await rm(join(place, name), { force: true });
+  });
 }
 
 /** Reads `run.json`. Throws ERR_INPUT where there is none, ERR_PARSE. */

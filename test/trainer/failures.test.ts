@@ -76,7 +76,7 @@ describe("a trainer that fails", () => {
     ],
   ] as const)
     it(`is explained when it ${mode.replace(/\d+/, "at a batch")}, and leaves the run resumable`, async () => {
-      const asked = options(mode);
+      const asked = options(mode, mode.startsWith("hangs") ? { timeoutSeconds: 2 } : {});
       await assert.rejects(train(asked), expected);
       assert.ok(!readdirSync(asked.out).some((name) => name.endsWith(".lock") || name.endsWith(".tmp")));
       const report = await train({ ...asked, trainer: fakeTrainer("good") });
@@ -85,9 +85,9 @@ describe("a trainer that fails", () => {
     });
 
   it("gives up a trainer that beats but does not move, and one that never connects", async () => {
-    await assert.rejects(train(options("stalls 3", { stallSeconds: 1 })), {
+    await assert.rejects(train(options("stalls 3", { stallSeconds: 3 })), {
       code: "ERR_TRAINER",
-      message: /beats but made no progress for 1 s; it hangs after 3 batches/,
+      message: /beats but made no progress for 3 s; it hangs after 3 batches/,
     });
     await assert.rejects(train(options("never-connects", { startSeconds: 1 })), {
       code: "ERR_TRAINER",

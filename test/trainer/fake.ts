@@ -27,6 +27,7 @@ interface Checkpoint extends TrainerState {
 let seen: Record<string, number> = {};
 
 async function main(): Promise<void> {
+  console.log(`pid ${process.pid}`);
   console.log(`fake trainer: ${mode}`);
   if (mode === "exits-at-once") {
     console.error("out of memory, or so");
@@ -51,7 +52,6 @@ async function main(): Promise<void> {
       acknowledge(batch, batch === at ? "0123456789abcdef" : served, measured);
   }
   const { promise: forever } = Promise.withResolvers<never>();
-  const keep = setInterval(() => {}, 1000);
   await runTrainer(client, {
     load(folder) {
       const newest = folder === null ? undefined : checkpoints(folder).at(-1);
@@ -84,7 +84,6 @@ async function main(): Promise<void> {
       renameSync(`${path}.tmp`, path);
     },
   });
-  clearInterval(keep);
 }
 
 async function misbehave(forever: Promise<never>): Promise<void> {

@@ -43,7 +43,7 @@ export async function tinyRuns(
     batchRows: 12,
     reference,
     heartbeatSeconds: 0.2,
-    timeoutSeconds: 2,
+    timeoutSeconds: 30,
     ...changes,
   });
 }
