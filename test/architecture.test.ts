@@ -185,6 +185,17 @@ test("every dependency has its sentence in docs/decisions", () => {
   );
 });
 
+test("every folder of fixtures has its section in fixtures/README.md", () => {
+  const page = readFileSync(join(ROOT, "fixtures/README.md"), "utf8");
+  const folders = readdirSync(join(ROOT, "fixtures"), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  assert.deepEqual(
+    folders.map(({ name }) => name).filter((name) => !page.includes(`## ${name}/`)),
+    [],
+  );
+});
+
 function filesOf(folder: string): readonly string[] {
   if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
