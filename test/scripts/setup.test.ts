@@ -44,7 +44,7 @@ test("without node_modules, npm ci runs first, with the CUDA download off; a sec
   const first = await checkout.run("start", "--quick");
   assert.equal(first.npm, "ci --no-audit --no-fund --loglevel=error skip=skip\n");
   assert.match(first.said, /^setup: installing packages \(npm ci\) took \d+\.\d s$/m);
-  assert.match(first.said, /started with demo --quick/);
+  assert.match(first.said, /started with --quick/);
   assert.equal(first.status, 0, first.said);
   assert.equal((await checkout.run("start")).npm, first.npm);
 });
@@ -74,7 +74,7 @@ test("where the pinned Node is not in place, its platform package is tried, then
 test("a signal reaches the command, and its answer is the exit status", async () => {
   const checkout = installedCheckout();
   checkout.write(
-    "scripts/headrace.ts",
+    "scripts/demo.ts",
     'process.on("SIGTERM", () => { process.exitCode = 7; clearInterval(timer); });\nconst timer = setInterval(() => {}, 1000);\nconsole.log("ready");\n',
   );
   const child = checkout.start("start");
@@ -101,7 +101,7 @@ function newCheckout(pinned = process.versions.node): Checkout {
   write("package.json", JSON.stringify({ type: "module", devDependencies: { node: pinned } }));
   write("package-lock.json", "{}");
   write("fake/npm-cli.js", NPM);
-  write("scripts/headrace.ts", 'console.error("started with " + process.argv.slice(2).join(" "));\n');
+  write("scripts/demo.ts", 'console.error("started with " + process.argv.slice(2).join(" "));\n');
   write("npm.log", "");
   copyFileSync(join(ROOT, "scripts/setup.mjs"), join(folder, "scripts/setup.mjs"));
   mkdirSync(join(folder, ".headrace/node", pinned, "node_modules", platformPackage(), "bin"), {
