@@ -9,6 +9,8 @@ import type { TokenIds } from "../../core/document.ts";
 export const SHORT_KEY = 15;
 /** Longest chunk, in bytes, of the map. */
 export const LONG_KEY = 256;
+/** Entries of a set: where a key may lie. */
+export const WAYS = 2;
 /** Words of an entry: four of key (the last byte is the key's length, 0 in a free entry), then cells. */
 export const ENTRY = 8;
 export const KEY_WORDS = 4;
@@ -30,8 +32,8 @@ export interface ChunkCache {
 
 /** An empty cache for about `entries` short chunks, 32 bytes each (rounded down to a power of two, at least 4), and a sixteenth of it for long ones. */
 export function chunkCache(entries: number, tokenType: "uint16" | "int32"): ChunkCache {
-  const setBits = Math.min(24, Math.max(1, Math.floor(Math.log2(entries / 2))));
-  const words = new Int32Array(2 * ENTRY * 2 ** setBits);
+  const setBits = Math.min(24, Math.max(1, Math.floor(Math.log2(entries / WAYS))));
+  const words = new Int32Array(WAYS * ENTRY * 2 ** setBits);
   const narrow = tokenType === "uint16";
   return {
     words,

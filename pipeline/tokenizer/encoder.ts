@@ -14,6 +14,7 @@ import {
   rememberLong,
   rememberShort,
   SHORT_KEY,
+  WAYS,
 } from "./chunk-cache.ts";
 import { type MergeTable, mergeTable } from "./merge-table.ts";
 import { joinable, NOT_ASCII, type Seams, seamsOf } from "./seams.ts";
@@ -26,6 +27,12 @@ const utf8 = new TextEncoder();
 /** Bytes that may be read past the end of a text. */
 const PADDING = 16;
 
+/** Bytes of scratch memory at least: more than Buffer's shared pool gives out, and enough for most texts. */
+const MIN_SCRATCH = 65_536;
+
+/** Symbols kept for the next chunk; more are allocated when a chunk has more. */
+const KEPT_SYMBOLS = 4_096;
+
 /** The encoder of one vocabulary. */
 export class Encoder {
   /** Lone surrogates met so far. */
@@ -37,7 +44,7 @@ export class Encoder {
   readonly #textAt: number;
   #bytes = Buffer.alloc(0);
   #view = new DataView(new ArrayBuffer(0));
-  #symbols = new Int32Array(64);
+  readonly #symbols = new Int32Array(KEPT_SYMBOLS);
 
   constructor(vocabulary: Vocabulary, cacheEntries: number, tokenType: "uint16" | "int32") {
     this.#merges = mergeTable(vocabulary);
@@ -73,8 +80,7 @@ export class Encoder {
         if (join === NOT_ASCII && to < end) to = this.#chunkEnd(to - 1, end);
       }
       const length = to - from;
-      // Two ids are written whether there are two or one.
-      if (out + length + 2 > ids.length) ids = ensureCapacity(buffer, out + length + 2);
+      if (out + length > ids.length) ids = ensureCapacity(buffer, out + length);
       if (length > SHORT_KEY) {
         out += this.#encodeLong(from, to, ids, out);
         from = to;
@@ -91,33 +97,28 @@ export class Encoder {
         w3 |= view.getInt32(from + 12, true) & KEY_MASKS[mask + 3]!;
         hash = (hash + Math.imul(w2, 0xc2b2ae35) + Math.imul(w3, 0x27d4eb2f)) | 0;
       }
-      const set = (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> setShift) * 2 * ENTRY;
+      const set = (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> setShift) * WAYS * ENTRY;
       let entry = set;
-      if (
+      let way = 0;
+      while (
         words[entry] !== w0 ||
         words[entry + 1] !== w1 ||
         words[entry + 2] !== w2 ||
         words[entry + 3] !== w3
       ) {
         entry += ENTRY;
-        if (
-          words[entry] !== w0 ||
-          words[entry + 1] !== w1 ||
-          words[entry + 2] !== w2 ||
-          words[entry + 3] !== w3
-        ) {
-          const count = this.#encodeChunk(from, to, ids, out);
-          rememberShort(this.#cache, set, w0, w1, w2, w3, ids, out, count);
-          out += count;
-          from = to;
-          continue;
-        }
+        if (++way === WAYS) break;
+      }
+      if (way === WAYS) {
+        const count = this.#encodeChunk(from, to, ids, out);
+        rememberShort(this.#cache, set, w0, w1, w2, w3, ids, out, count);
+        out += count;
+        from = to;
+        continue;
       }
       const cell = (entry + KEY_WORDS) << cellShift;
       const count = cells[cell]!;
-      ids[out] = cells[cell + 1]!;
-      ids[out + 1] = cells[cell + 2]!;
-      for (let i = 2; i < count; i++) ids[out + i] = cells[cell + 1 + i]!;
+      for (let i = 0; i < count; i++) ids[out + i] = cells[cell + 1 + i]!;
       out += count;
       from = to;
     }
@@ -127,11 +128,13 @@ export class Encoder {
   /** Puts the text, behind its dummy prefix, into the scratch bytes as UTF-8 and returns where it ends. */
   #load(text: string): number {
     if (!text.isWellFormed()) this.loneSurrogates += text.match(/\p{Surrogate}/gu)?.length ?? 0;
-    const needed = this.#textAt + 3 * text.length + PADDING;
-    if (this.#bytes.length < needed) {
-      this.#bytes = Buffer.alloc(Math.max(needed, 4_096));
-      this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset);
-      this.#bytes[0] = 0x20;
+    if (this.#bytes.length < this.#textAt + 3 * text.length + PADDING) {
+      const needed = this.#textAt + Buffer.byteLength(text) + PADDING;
+      if (this.#bytes.length < needed) {
+        this.#bytes = Buffer.alloc(Math.max(needed, MIN_SCRATCH));
+        this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset);
+        this.#bytes[0] = 0x20;
+      }
     }
     const end = this.#textAt + utf8.encodeInto(text, this.#bytes.subarray(this.#textAt)).written;
     this.#bytes[end] = 0xff;
@@ -170,8 +173,7 @@ export class Encoder {
   #encodeChunk(from: number, to: number, ids: TokenIds, at: number): number {
     const bytes = this.#bytes;
     const { characters } = this.#seams;
-    if (this.#symbols.length < to - from) this.#symbols = new Int32Array(2 * (to - from));
-    const symbols = this.#symbols;
+    const symbols = to - from <= KEPT_SYMBOLS ? this.#symbols : new Int32Array(to - from);
     let count = 0;
     for (let i = from; i < to; ) {
       const point = codePointAt(bytes, i);
