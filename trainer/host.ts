@@ -65,6 +65,7 @@ export interface Host {
 export class ConnectionLost extends HeadraceError {}
 
 const HELLO_SECONDS = 10;
+const LAST_WORD_SECONDS = 1;
 
 /** Listens for a trainer. Throws ERR_ARGUMENT when the address cannot be used. */
 export async function openHost(options: HostOptions): Promise<Host> {
@@ -153,13 +154,9 @@ class Conversation implements Host {
     if (error) this.#broadcast({ type: "error", code: error.code, message: error.message });
     this.#over = true;
     clearInterval(this.#timer);
-    for (const socket of this.#sockets) socket.destroySoon();
     const closed = new Promise<void>((done) => this.#server.close(() => done()));
-    const late = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
-    }, 1000);
+    await Promise.all([...this.#sockets].map(hangUp));
     await closed;
-    clearTimeout(late);
     if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -171,7 +168,8 @@ class Conversation implements Host {
     const silent = setTimeout(() => socket.destroy(), 1000 * HELLO_SECONDS);
     try {
       const splitter = lineSplitter();
-      for await (const chunk of socket) {
+      // The iterator must not destroy the socket: what it was told last would be lost with what it has sent meanwhile.
+      for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
         if (peer) peer.heardAt = Date.now();
         for (const line of splitter.push(chunk as Uint8Array)) {
           if (this.#over) return;
@@ -196,8 +194,8 @@ class Conversation implements Host {
       else this.#fail(new HeadraceError("ERR_TRAINER", messageOf(error), { cause: error }));
     } finally {
       clearTimeout(silent);
+      await hangUp(socket);
       this.#sockets.delete(socket);
-      socket.destroySoon();
     }
   }
 
@@ -373,6 +371,20 @@ class Conversation implements Host {
     this.#over = true;
     this.#reject(error);
   }
+}
+
+/** Ends a connection so that its last message arrives: the other side is read on, unheard, until it closes or a second is over. */
+async function hangUp(socket: Socket): Promise<void> {
+  if (socket.destroyed) return;
+  await new Promise<void>((closed) => {
+    const late = setTimeout(() => socket.destroy(), 1000 * LAST_WORD_SECONDS);
+    socket.once("close", () => {
+      clearTimeout(late);
+      closed();
+    });
+    socket.end();
+    socket.resume();
+  });
 }
 
 function send(socket: Socket, message: HostMessage): void {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { before, describe, it } from "node:test";
+import { readSchedule } from "../../samplers/index.ts";
 import { type TrainReport, train } from "../../trainer/index.ts";
 import { temporaryFolder } from "../support.ts";
 import { fakeTrainer, tinyRuns } from "./runs.ts";
@@ -75,14 +77,26 @@ describe("a trainer that fails", () => {
       { code: "ERR_TRAINER", message: /trainer exited with code 1 after 0 batches.*wrong token/ },
     ],
   ] as const)
-    it(`is explained when it ${mode.replace(/\d+/, "at a batch")}, and leaves the run resumable`, async () => {
+    it(`is explained when its fault is "${mode}", and has recorded what an undisturbed one has`, async () => {
       const asked = options(mode, mode.startsWith("hangs") ? { timeoutSeconds: 2 } : {});
       await assert.rejects(train(asked), expected);
       assert.ok(!readdirSync(asked.out).some((name) => name.endsWith(".lock") || name.endsWith(".tmp")));
+      const served = readFileSync(join(asked.out, "served.log"), "utf8");
+      assert.equal(readFileSync(join(good.run, "served.log"), "utf8").slice(0, served.length), served);
+      const { stages } = await readSchedule(join(asked.out, "schedule.json"));
+      const expectedStages = (await readSchedule(join(good.run, "schedule.json"))).stages;
+      assert.deepEqual(stages, expectedStages.slice(0, stages.length));
+    });
+
+  it("does not stand in the way of a better one, which goes on to the same end", async () => {
+    for (const mode of ["exits 6", "nan"]) {
+      const asked = options(mode);
+      await assert.rejects(train(asked));
       const report = await train({ ...asked, trainer: fakeTrainer("good") });
       assert.equal(report.servedHash, good.servedHash);
       assert.equal(report.scheduleHash, good.scheduleHash);
-    });
+    }
+  });
 
   it("gives up a trainer that beats but does not move, and one that never connects", async () => {
     await assert.rejects(train(options("stalls 3", { stallSeconds: 3 })), {
