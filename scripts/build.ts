@@ -105,7 +105,10 @@ function progressLine(step: BuildProgress, seconds: number): readonly [number, n
     case "compact":
       return [step.bytes, step.total, `compacting: ${step.bytes} of ${step.total} domains`];
     case "read": {
-      const rate = `${size(step.bytes / seconds)}/s, ${grouped(Math.round(step.tokens / seconds))} tokens/s`;
+      const rate =
+        seconds < 1
+          ? "starting"
+          : `${size(step.bytes / seconds)}/s, ${grouped(Math.round(step.tokens / seconds))} tokens/s`;
       return [
         step.bytes,
         step.total,

@@ -7,6 +7,7 @@ import { hideBin } from "yargs/helpers";
 import { build } from "./build.ts";
 import { calibrate } from "./calibrate.ts";
 import { say } from "./display.ts";
+import { evaluateFilter } from "./evaluate-filter.ts";
 import { inspect } from "./inspect.ts";
 import { ledger } from "./ledger.ts";
 import { reference } from "./reference.ts";
@@ -15,20 +16,23 @@ import { reweight } from "./reweight.ts";
 import { score } from "./score.ts";
 import { simulate } from "./simulate.ts";
 import { train } from "./train.ts";
+import { trainFilter } from "./train-filter.ts";
 import { verify } from "./verify.ts";
 
 const COMMANDS: readonly CommandModule[] = [
   build,
   calibrate,
-  score,
   inspect,
+  score,
   verify,
   ledger,
   train,
+  replay,
+  simulate,
   reference,
   reweight,
-  simulate,
-  replay,
+  trainFilter,
+  evaluateFilter,
 ];
 
 const cli = yargs(hideBin(process.argv))
@@ -39,10 +43,10 @@ const cli = yargs(hideBin(process.argv))
   .recommendCommands()
   .wrap(Math.min(120, process.stderr.columns ?? 100))
   .exitProcess(false)
-  .fail((message, error, args) => {
+  .fail((message, error) => {
     if (error) throw error;
     throw new UsageError(
-      `${message}; see headrace ${args.parsed ? (process.argv[2] ?? "") : ""} --help`.replace("  ", " "),
+      `${message} (headrace --help lists the commands, headrace COMMAND --help the flags)`,
     );
   });
 for (const module of COMMANDS) cli.command(module);

@@ -48,10 +48,9 @@ test("the scores of `score` are those of the shards", async () => {
     tokenizer,
   );
   const { files } = await planInputs([join(folder, "in")]);
-  const lines = await Array.fromAsync(scoreDocuments(files, {}, await curateSetup({})));
-  const scored = new Map(
-    lines.flatMap((line) => (line.kind === "scores" ? [[line.line, line.scores["fluency"]]] : [])),
-  );
+  const scored = new Map<number, number | undefined>();
+  for await (const line of scoreDocuments(files, {}, await curateSetup({})))
+    if (line.kind === "scores") scored.set(line.line, line.scores["fluency"]);
   assert.equal(scored.size, 60);
   for (const { line, score } of inspected) assert.equal(score, scored.get(line));
 });

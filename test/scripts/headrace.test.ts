@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { lineOf, writeCorpus, writeFile } from "../pipeline/corpus.ts";
+import { ROOT, temporaryFolder } from "../support.ts";
+
+function headrace(...args: readonly string[]) {
+  const run = spawnSync(process.execPath, [join(ROOT, "scripts/headrace.ts"), ...args], { encoding: "utf8" });
+  return { status: run.status, out: run.stdout, said: run.stderr.trim().split("\n") };
+}
+
+test("help lists every command", () => {
+  const { status, out } = headrace("--help");
+  assert.equal(status, 0);
+  const names =
+    "build calibrate inspect score verify ledger train replay simulate reference reweight train-filter evaluate-filter".split(
+      " ",
+    );
+  for (const name of names) assert.match(out, new RegExp(`headrace ${name} `));
+});
+
+test("wrong arguments end with status 2 and one line that says what is wrong", () => {
+  for (const [args, message] of [
+    [[], /^headrace: name a command/],
+    [["buld"], /^headrace: Did you mean build\?/],
+    [["build", "in"], /^headrace: Missing required argument: out/],
+    [["build", "in", "--out", "x", "--dorp", "y"], /^headrace: Unknown argument: dorp/],
+    [
+      ["build", "in", "--out", "x", "--drop", "ads=0.5"],
+      /ads=0\.5 does not say|"ads=0\.5" does not say what 0\.5 is a share of; write ads=0\.5:documents .*\[ERR_ARGUMENT\]$/,
+    ],
+    [
+      ["build", "in", "--out", "x", "--shard-size", "many"],
+      /--shard-size is "many"; write bytes, or a size such as 512MB/,
+    ],
+  ] as const) {
+    const { status, said } = headrace(...args);
+    assert.equal(status, 2, said.join("\n"));
+    assert.equal(said.length, 1, said.join("\n"));
+    assert.match(said[0]!, message);
+  }
+});
+
+test("build, score, verify and ledger print one JSON object or line each on standard output, and people's text elsewhere", () => {
+  const folder = temporaryFolder();
+  const corpus = join(folder, "in");
+  const out = join(folder, "out");
+  writeCorpus(corpus, 2, 48);
+  const built = headrace("build", corpus, "--out", out, "--drop", "ads=0.5:documents", "--json");
+  assert.equal(built.status, 0);
+  const report = JSON.parse(built.out);
+  assert.equal(report.read, 96);
+  assert.equal(
+    report.read,
+    report.kept + report.heldOut + report.dropped.ads + report.dropped.fluency + report.quarantined,
+  );
+  for (const field of ["incidents", "tokens", "shards", "seconds"]) assert.ok(field in report, field);
+  assert.match(
+    built.said.join("\n"),
+    /96 documents = \d+ kept \+ \d+ held out \+ \d+ dropped \+ 0 quarantined/,
+  );
+  const scores = headrace("score", corpus)
+    .out.trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.equal(scores.length, 96);
+  assert.deepEqual(Object.keys(scores[0]), ["source", "line", "domain", "ads", "fluency"]);
+  const verified = headrace("verify", out, "--json");
+  assert.equal(verified.status, 0);
+  assert.equal(JSON.parse(verified.out).ok, true);
+  assert.equal(JSON.parse(headrace("ledger", out, "--json").out).tasks, 2);
+  assert.equal(JSON.parse(headrace("inspect", out, "--json", "--sample", "3").out).length, 3);
+});
+
+test("input that could not be read ends with status 3 after the build, and a damaged shard with status 1, named", () => {
+  const folder = temporaryFolder();
+  writeFile(join(folder, "in/good.jsonl"), lineOf("one two three", "RedPajamaBook").repeat(30));
+  writeFile(join(folder, "in/bad.jsonl.zst"), Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0]));
+  const out = join(folder, "out");
+  const built = headrace("build", join(folder, "in"), "--out", out);
+  assert.equal(built.status, 3, built.said.join("\n"));
+  assert.match(built.said.join("\n"), /1 stretches of input \(\d+ B\) could not be read/);
+  const shard = join(out, "train/book/00000.arrow");
+  writeFileSync(shard, "cut");
+  const verified = headrace("verify", out);
+  assert.equal(verified.status, 1);
+  assert.match(verified.said.join("\n"), /train\/book\/00000\.arrow.*3 bytes/);
+});
+
+test("a missing input is one line, status 1, and nothing is written", () => {
+  const folder = temporaryFolder();
+  const { status, said } = headrace("build", join(folder, "absent"), "--out", join(folder, "out"));
+  assert.equal(status, 1);
+  assert.deepEqual(said, [
+    `headrace: input ${join(folder, "absent")} does not exist; check the path  [ERR_INPUT]`,
+  ]);
+  assert.deepEqual(readdirSync(folder), []);
+});
