@@ -34,18 +34,15 @@ export {
   rankPositions,
 } from "./plan.ts";
 export {
-  clampRule,
   initialWeights,
   type LossDrivenPolicy,
   lossDriven,
   POLICY_NAMES,
   type PolicyOptions,
   PUBLISHED_EVERY_TOKENS,
-  PUBLISHED_SOFTMAX,
   parsePolicy,
   resolvePolicy,
   type StaticPolicy,
-  softmaxRule,
   updateWeights,
   type WeightPolicy,
   type WeightUpdate,
@@ -83,6 +80,7 @@ export {
   settleReports,
   weightsOf,
 } from "./reweight.ts";
+export { clampRule, PUBLISHED_SOFTMAX, softmaxRule } from "./rules.ts";
 export {
   createRun,
   listReports,
@@ -122,6 +120,7 @@ export {
   servedHash,
   servedKeys,
 } from "./served.ts";
+export { plannedHashes } from "./served-plan.ts";
 export {
   corpusOf,
   type DomainSupply,

@@ -15,7 +15,8 @@ import { nextReport } from "./reweight.ts";
 import { listReports, runPaths } from "./run.ts";
 import { decidedEnd, type Schedule } from "./schedule.ts";
 import { parseSchedule } from "./schedule-file.ts";
-import { readServedLog, servedHash, servedKeys } from "./served.ts";
+import { readServedLog } from "./served.ts";
+import { plannedHashes } from "./served-plan.ts";
 
 /** One thing that is not as the record says. */
 export interface ReplayDifference {
@@ -174,7 +175,7 @@ async function checkPlan(
     });
   const plan = openPlan(schedule);
   const end = decidedEnd(schedule);
-  const keys = servedKeys(schedule.header.domains.map(({ name }) => name));
+  const hashOf = plannedHashes(plan);
   let checked = 0;
   for (const [batch, hash] of hashes) {
     if (batch < from || batch >= until) continue;
@@ -187,7 +188,7 @@ async function checkPlan(
       });
       continue;
     }
-    const expected = servedHash(keys, plan.batch(batch));
+    const expected = hashOf(batch);
     if (hash !== expected)
       found.push({ what: "served", where: `${path} batch ${batch}`, expected, seen: hash });
     checked++;

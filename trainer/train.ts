@@ -20,6 +20,7 @@ import {
   openPlan,
   PARTS,
   type Plan,
+  plannedHashes,
   type RunPaths,
   readManifest,
   readReport,
@@ -32,8 +33,6 @@ import {
   ServedLog,
   type ShardManifest,
   scheduleState,
-  servedHash,
-  servedKeys,
   settleReports,
 } from "../samplers/index.ts";
 import type { HostHandler } from "./host.ts";
@@ -319,10 +318,10 @@ class RunRecorder implements HostHandler {
   schedule: Schedule;
   readonly #paths: RunPaths;
   readonly #log: ServedLog;
-  readonly #keys: ReturnType<typeof servedKeys>;
   readonly #required: readonly string[];
   readonly #onProgress: TrainOptions["onProgress"];
   #plan: Plan;
+  #hashOf: (batch: number) => string;
   #reports = 0;
   #at = 0;
 
@@ -336,11 +335,11 @@ class RunRecorder implements HostHandler {
     const names = schedule.header.domains.map(({ name }) => name);
     this.#paths = paths;
     this.#log = log;
-    this.#keys = servedKeys(names);
     this.#required = measurableDomains(manifest, names);
     this.#onProgress = onProgress;
     this.schedule = schedule;
     this.#plan = openPlan(schedule);
+    this.#hashOf = plannedHashes(this.#plan);
   }
 
   async ready(state: TrainerState): Promise<void> {
@@ -386,6 +385,7 @@ class RunRecorder implements HostHandler {
     const { schedule } = await reweight(this.#paths.folder, report);
     this.schedule = schedule;
     this.#plan = openPlan(schedule);
+    this.#hashOf = plannedHashes(this.#plan);
     this.#reports++;
     this.#show(null);
     const end = this.#plan.end();
@@ -399,10 +399,6 @@ class RunRecorder implements HostHandler {
   describe(): string {
     const before = this.#reports === 0 ? ", before any loss report" : "";
     return `after ${this.#at} batches${before}`;
-  }
-
-  #hashOf(batch: number): string {
-    return servedHash(this.#keys, this.#plan.batch(batch));
   }
 
   #show(loss: number | null): void {

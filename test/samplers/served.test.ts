@@ -3,8 +3,17 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { addServed, type RowIds, ServedLog, servedHash, servedKeys } from "../../samplers/index.ts";
+import {
+  addServed,
+  openPlan,
+  plannedHashes,
+  type RowIds,
+  ServedLog,
+  servedHash,
+  servedKeys,
+} from "../../samplers/index.ts";
 import { temporaryFolder } from "../support.ts";
+import { tinySchedule, writeTinyShards } from "./tiny.ts";
 
 const dir = temporaryFolder();
 let logs = 0;
@@ -74,6 +83,26 @@ describe("servedHash", () => {
       { domain: 0, epoch: 0, row: 6 },
     ])
       assert.notEqual(servedHash(keys, idsOf([other])), base);
+  });
+});
+
+describe("plannedHashes", () => {
+  it("gives the served hash of every batch without planning its rows in order", async () => {
+    const manifest = await writeTinyShards(join(dir, "shards"));
+    for (const batchRows of [12, 500]) {
+      const plan = openPlan(
+        tinySchedule(manifest, {
+          batchRows,
+          exhaustion: { policy: "redistribute", epochs: 40 },
+          batches: 200,
+        }),
+      );
+      const hashOf = plannedHashes(plan);
+      const { batch: end } = plan.end();
+      for (const k of [0, end - 1, ...Array.from({ length: Math.min(end, 60) }, (_, i) => i)])
+        assert.equal(hashOf(k), servedHash(keys, plan.batch(k)));
+      assert.throws(() => hashOf(end), { code: "ERR_UNDECIDED" });
+    }
   });
 });
 
