@@ -1,10 +1,16 @@
 /**
- * What a file is by its first bytes, whatever its name says.
+ * What a file is, by its name and by its first bytes.
  */
 import { isFrameMagic } from "./frames.ts";
 
 /** How a file of JSON lines is stored. */
 export type InputFormat = "jsonl" | "jsonl.gz" | "jsonl.zst";
+
+const NAMES: readonly (readonly [RegExp, InputFormat])[] = [
+  [/\.(jsonl|ndjson)$/, "jsonl"],
+  [/\.(jsonl|ndjson|json)\.gz$/, "jsonl.gz"],
+  [/\.(jsonl|ndjson|json)\.zst$/, "jsonl.zst"],
+];
 
 /** So many bytes are enough to tell. */
 export const SNIFF_BYTES = 512;
@@ -37,4 +43,9 @@ export function sniff(start: Uint8Array): Sniffed {
   if (/^(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)/i.test(text))
     return { foreign: "a web page, as a server sends in place of a file; download it again" };
   return /^(\xef\xbb\xbf)?\s*\{/.test(text) ? { format: "jsonl" } : null;
+}
+
+/** The format that a path ends in, or null. */
+export function formatByName(path: string): InputFormat | null {
+  return NAMES.find(([name]) => name.test(path))?.[1] ?? null;
 }
