@@ -90,6 +90,17 @@ export function requireRows(header: ScheduleHeader, weights: readonly number[]):
   });
 }
 
+/** Throws ERR_DOMAIN when a domain has less than one row and the policy, as published, lifts every domain above 0 at its first update. */
+export function requireReachable({ domains, rowTokens, policy }: ScheduleHeader): void {
+  if (policy.kind === "static" || policy.rails !== null || policy.smoothing === 0) return;
+  const empty = domains.find(({ tokens }) => tokens < rowTokens);
+  if (empty)
+    throw new HeadraceError(
+      "ERR_DOMAIN",
+      `domain "${empty.name}" has ${empty.tokens} tokens, less than a row of ${rowTokens}, and policy ${policy.name} as published gives every domain weight at its first update; leave the domain out, or keep the guard rails`,
+    );
+}
+
 /** The domains of a build that have train tokens, with their lengths, in domain order. */
 export function trainDomains(manifest: ShardManifest): readonly ScheduleDomain[] {
   const train = manifest.shards.filter(({ split }) => split === "train");

@@ -16,7 +16,7 @@ import {
   type WeightStage,
 } from "./chain.ts";
 import { firstExhaustion, rowLimits, withoutDomains } from "./exhaustion.ts";
-import { parseHeader, requireRows, type ScheduleHeader } from "./header.ts";
+import { parseHeader, requireReachable, requireRows, type ScheduleHeader } from "./header.ts";
 import { integerWeights, type MixtureState, mixtureCursor, settle } from "./mixture.ts";
 
 export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
@@ -40,9 +40,14 @@ export interface StageRequest {
   readonly lag?: number;
 }
 
-/** A schedule without stages. Throws ERR_PARSE on a header out of range, ERR_DOMAIN on repeated domains. */
+/**
+ * A schedule without stages. Throws ERR_PARSE on a header out of range, ERR_DOMAIN on repeated domains and where the policy
+ * would give weight to a domain without a row later, at an update.
+ */
 export function createSchedule(header: ScheduleHeader): Schedule {
-  return { header: parseHeader(header, "header"), stages: [] };
+  const parsed = parseHeader(header, "header");
+  requireReachable(parsed);
+  return { header: parsed, stages: [] };
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   appendStage,
   createSchedule,
   decidedEnd,
+  lossDriven,
   PARTS,
   parseSchedule,
   readSchedule,
@@ -159,6 +160,23 @@ describe("createSchedule", () => {
     assert.throws(broken({ shuffle: true }), {
       code: "ERR_PARSE",
       message: /^header.shuffle is true; expected no such field/,
+    });
+  });
+  test("refuses a domain without a row that a published policy would reach", () => {
+    const names = ["d0", "d1"];
+    const reference = {
+      source: "made up",
+      losses: Object.fromEntries(names.map((name) => [domainName(name), 2])),
+    };
+    const dynamic = (asPublished: boolean) =>
+      makeHeader([400, 3], {
+        policy: lossDriven("custom", weigh(1, 0), names, { batchTokens: 32, reference, asPublished }),
+      });
+    createSchedule(dynamic(false));
+    assert.throws(() => createSchedule(dynamic(true)), {
+      code: "ERR_DOMAIN",
+      message:
+        'domain "d1" has 3 tokens, less than a row of 4, and policy custom as published gives every domain weight at its first update; leave the domain out, or keep the guard rails',
     });
   });
   test("refuses domains that are none, named twice or too long for 32 bits of rows", () => {
