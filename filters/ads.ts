@@ -15,6 +15,7 @@ export const ADS: Recipe = {
   measures: ["longestLine", "you", "charactersPerToken", "variety"],
   measureScale: 0.06,
   gates: [],
+  assumed: {},
   strengths: [0.1, 0.3, 1],
   within: "c4",
 };

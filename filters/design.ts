@@ -45,11 +45,8 @@ export function exampleMaker(pieces: PieceTable): (tokens: TokenIds) => Example 
 export interface FeatureSpace {
   /** The factor of each id's column; 0 leaves it out. */
   readonly scales: Float64Array;
-  readonly edges: readonly {
-    readonly measure: Measure;
-    readonly edges: readonly number[];
-    readonly scale: number;
-  }[];
+  readonly edges: readonly { readonly measure: Measure; readonly edges: readonly number[] }[];
+  readonly measureScale: number;
 }
 
 /** Deciles of each measure over `inside`, and id scales over all `examples`. */
@@ -57,7 +54,7 @@ export function featureSpace(
   examples: readonly Example[],
   inside: readonly Example[],
   vocabularySize: number,
-  { inverseDocumentFrequency, measures, measureScale, gates }: Recipe,
+  { inverseDocumentFrequency, measures, measureScale }: Recipe,
 ): FeatureSpace {
   const frequencies = new Int32Array(vocabularySize);
   for (const { ids } of examples) for (const id of ids) frequencies[id] = frequencies[id]! + 1;
@@ -71,13 +68,16 @@ export function featureSpace(
       (tenth) => values[Math.floor((tenth * values.length) / 10)]!,
     );
     // An edge that every document reaches says nothing.
-    return { measure, edges: [...new Set(deciles)].filter((edge) => edge > values[0]!), scale: measureScale };
+    return { measure, edges: [...new Set(deciles)].filter((edge) => edge > values[0]!) };
   });
-  return { scales, edges: [...edges, ...gates.map((gate) => ({ ...gate, scale: 1 }))] };
+  return { scales, edges, measureScale };
 }
 
 /** The rows of examples in a feature space. */
-export function sparseRows(examples: readonly Example[], { scales, edges }: FeatureSpace): SparseRows {
+export function sparseRows(
+  examples: readonly Example[],
+  { scales, edges, measureScale }: FeatureSpace,
+): SparseRows {
   const starts = new Int32Array(examples.length + 1);
   const indices: number[] = [];
   const values: number[] = [];
@@ -92,7 +92,7 @@ export function sparseRows(examples: readonly Example[], { scales, edges }: Feat
       for (const edge of entry.edges) {
         if (measures[entry.measure] >= edge) {
           indices.push(column);
-          values.push(entry.scale);
+          values.push(measureScale);
         }
         column += 1;
       }
@@ -109,7 +109,7 @@ export function sparseRows(examples: readonly Example[], { scales, edges }: Feat
 /** The integer tables of learnt weights, rounded to 1/65,536 logit. */
 export function quantise(
   { weights, bias }: LinearModel,
-  { scales, edges }: FeatureSpace,
+  { scales, edges, measureScale }: FeatureSpace,
   pieces: PieceTable,
 ): ScoringModel {
   let column = scales.length;
@@ -121,7 +121,7 @@ export function quantise(
       let sum = 0;
       const table = [0];
       for (const _ of entry.edges) {
-        sum += entry.scale * weights[column]!;
+        sum += measureScale * weights[column]!;
         column += 1;
         table.push(integerScore(sum));
       }

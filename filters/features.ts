@@ -86,6 +86,16 @@ function share(...kinds: readonly number[]): (counts: Counts) => number {
   return ({ classes, tokens }) => per(1024 * kinds.reduce((sum, kind) => sum + classes[kind]!, 0), tokens);
 }
 
+const signs = share(
+  CLASS.bracket,
+  CLASS.bullet,
+  CLASS.punctuation,
+  CLASS.space,
+  CLASS.otherLetter,
+  CLASS.other,
+);
+const newlines = share(CLASS.newline);
+
 /** The measures, by name. Each is a whole number; shares are in parts of 1,024, rounded down. */
 export const MEASURES = {
   tokens: ({ tokens }) => tokens,
@@ -116,8 +126,8 @@ export const MEASURES = {
   questions: share(CLASS.question),
   colons: share(CLASS.colon),
   rareMarks: share(CLASS.punctuation),
-  /** Signs of code, markup, maths and other scripts: brackets, bullets, operators, runs of spaces, letters beyond ASCII. */
-  foreign: share(CLASS.bracket, CLASS.bullet, CLASS.punctuation, CLASS.space, CLASS.otherLetter, CLASS.other),
+  /** The lesser of the share of code's signs (brackets, operators, bullets, runs of spaces) and twice that of newlines: prose and shop pages lack one. */
+  code: (counts) => Math.min(signs(counts), 2 * newlines(counts)),
   currency: share(CLASS.currency),
   links: share(CLASS.link),
   digits: share(CLASS.digit),

@@ -1,6 +1,7 @@
 /**
  * Fluency: whether a text is language that reads as such; well-formed code, maths and lists of questions count as fluent.
- * Low scores are dropped. The shape of lines and the density of punctuation say as much as the words.
+ * Low scores are dropped. The shape of lines and the density of punctuation say as much as the words; a gate keeps code, which looks
+ * like bad prose to both, from being called so.
  */
 import type { Recipe } from "./recipe.ts";
 
@@ -25,7 +26,8 @@ export const FLUENCY: Recipe = {
     "variety",
   ],
   measureScale: 0.1,
-  gates: [{ measure: "foreign", edges: [140] }],
+  gates: [{ measure: "code", edges: [80, 120] }],
+  assumed: { github: 3, arxiv: 3 },
   strengths: [3, 10, 30],
   within: "c4",
 };

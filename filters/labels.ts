@@ -14,6 +14,8 @@ export interface LabelledDocument {
   readonly domain: string;
   /** 0 to 3. */
   readonly grade: number;
+  /** Nobody graded it; the grade is its domain's. */
+  readonly assumed?: true;
   /** Token ids without BOS and EOS. */
   readonly tokens: TokenIds;
 }
@@ -86,24 +88,35 @@ export function parseLabels(text: string, column: string, subject: string): Labe
   return { subject, grades, sha256: sha256(text) };
 }
 
-/** The graded ones among `documents`. Throws ERR_INPUT when there is none. */
+/**
+ * The graded ones among `documents`, and those that were not graded where `assumed` has a grade for their domain.
+ * Throws ERR_INPUT when there is no graded one.
+ */
 export async function collectLabelled(
   { subject, grades }: Labels,
   documents: AsyncIterable<Document>,
   encode: (text: string) => TokenIds,
+  assumed: Readonly<Record<string, number>> = {},
 ): Promise<LabelledCorpus> {
   const found = new Map<string, LabelledDocument>();
   let seen = 0;
+  let graded = 0;
   for await (const { text, domain } of documents) {
     seen += 1;
     const id = labelId(text);
+    if (found.has(id)) continue;
     const grade = grades.get(id);
-    if (grade !== undefined && !found.has(id)) found.set(id, { id, domain, grade, tokens: encode(text) });
+    const guess = assumed[domain];
+    if (grade !== undefined) {
+      graded += 1;
+      found.set(id, { id, domain, grade, tokens: encode(text) });
+    } else if (guess !== undefined)
+      found.set(id, { id, domain, grade: guess, assumed: true, tokens: encode(text) });
   }
-  if (found.size === 0)
+  if (graded === 0)
     throw new HeadraceError(
       "ERR_INPUT",
       `none of the ${grades.size} rows of ${subject} names one of the ${seen} documents read; give the corpus that was labelled`,
     );
-  return { documents: [...found.values()], missing: grades.size - found.size };
+  return { documents: [...found.values()], missing: grades.size - graded };
 }

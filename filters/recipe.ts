@@ -21,8 +21,10 @@ export interface Recipe {
   readonly measures: readonly Measure[];
   /** The scale of the measures' bucket features against the ids', whose rows have length 1. */
   readonly measureScale: number;
-  /** Measures whose steps at the given edges are hardly regularised: where a text stops being what the rest was learnt on. */
+  /** Steps of measures that the odds take into account: where a text stops being what the weights were learnt on. */
   readonly gates: readonly { readonly measure: Measure; readonly edges: readonly number[] }[];
+  /** The grade that documents of a domain count as when nobody graded them. They decide the steps of the gates alone. */
+  readonly assumed: Readonly<Record<string, number>>;
   /** Inverse strengths of regularisation to choose from, ascending. */
   readonly strengths: readonly number[];
   /** The domain whose folds choose the strength and whose ranking is reported. */

@@ -1,17 +1,17 @@
 /**
- * Labelled documents in, a model with integer weights and honest figures out. The same documents give the same bytes.
- * Figures come from nested cross-validation: the strength of each fold is chosen without it, and the scores that are ranked
- * are those of quantised models, as builds compute them.
+ * Graded documents in, a model with integer weights and honest figures out. The same documents give the same bytes.
+ * Figures come from nested cross-validation: what a fold is scored with (weights, strength, odds) was learnt without it, and
+ * the scores that are ranked are those of quantised models, as builds compute them.
  */
 import { HeadraceError } from "../core/errors.ts";
 import { hashOf, sha256 } from "../core/hash.ts";
 import { type PieceTable, pieceTable } from "./classes.ts";
 import { type Example, exampleMaker, featureSpace, quantise, sparseRows } from "./design.ts";
-import { SCORE_UNIT } from "./filter.ts";
 import type { LabelledDocument } from "./labels.ts";
 import { fitLogistic, type LinearModel } from "./logistic.ts";
 import { areaUnderRoc, flagsByDomain, rankingOf } from "./metrics.ts";
 import { type FilterModel, MODEL_FORMAT, type ScoringModel, scorerOf } from "./model.ts";
+import { fitOdds, gateTables, type Odds, scoreWithOdds } from "./odds.ts";
 import type { Recipe } from "./recipe.ts";
 import { isFlagged } from "./threshold.ts";
 
@@ -27,179 +27,225 @@ export interface TrainingRequest {
   readonly labels: string;
 }
 
-const FOLDS = 5;
+const FOLDS = [0, 1, 2, 3, 4];
 
 /** Trains a filter; some seconds for some thousand documents. Throws ERR_INPUT when there is too little to learn from. */
-export function trainFilter({ recipe, documents, pieces, tokenizer, labels }: TrainingRequest): FilterModel {
-  const table = pieceTable(pieces);
-  const exampleOf = exampleMaker(table);
-  const sorted = [...new Map(documents.map((document) => [document.id, document])).values()].sort((a, b) =>
-    a.id < b.id ? -1 : 1,
-  );
-  const sought = sorted.map(({ grade }) => recipe.soughtGrades.includes(grade));
-  const inside = sorted.map(({ domain }) => domain === recipe.within);
-  for (const kind of [true, false]) {
-    const found = sought.filter((value, i) => value === kind && inside[i]).length;
-    if (found < 2 * FOLDS)
-      throw new HeadraceError(
-        "ERR_INPUT",
-        `${found} labelled documents of ${recipe.within} ${kind ? "are" : "are not"} ${recipe.sought}; at least ${2 * FOLDS} are needed, of each kind`,
-      );
-  }
-  const examples = sorted.map((document) => exampleOf(document.tokens));
-  const targets = sorted.map(({ grade }) => recipe.targets[grade]!);
-  const folds = foldsOf(sorted, sought);
-  const learner: Learner = { recipe, documents: sorted, examples, targets, inside, pieces: table };
-  const scoresOf = (model: ScoringModel) => {
-    const score = scorerOf(model);
-    return (i: number) => score("", sorted[i]!.tokens, sorted[i]!.tokens.length);
-  };
-  /** AUC by strength on fold `held`, trained on the folds that are not in `without`. */
-  const areas = (fits: readonly ScoringModel[], held: number) => {
-    const rows = sorted.flatMap((_, i) => (folds[i] === held && inside[i] ? [i] : []));
-    return fits.map((model) =>
-      areaUnderRoc(
-        rows.map(scoresOf(model)),
-        rows.map((i) => recipe.targets[sorted[i]!.grade]! > 0.5),
-      ),
-    );
-  };
-
-  const all = Array.from({ length: FOLDS }, (_, fold) => fold);
-  const rowsWithout = (...held: readonly number[]) =>
-    sorted.flatMap((_, i) => (held.includes(folds[i]!) ? [] : [i]));
-  const leaveOne = all.map((fold) => fitAll(learner, rowsWithout(fold)));
-  const inner = all.map(() => recipe.strengths.map(() => 0));
-  for (const a of all)
-    for (const b of all.slice(a + 1)) {
-      const fits = fitAll(learner, rowsWithout(a, b));
-      areas(fits, b).forEach((area, s) => {
-        inner[a]![s] = inner[a]![s]! + area;
-      });
-      areas(fits, a).forEach((area, s) => {
-        inner[b]![s] = inner[b]![s]! + area;
-      });
-    }
-  const scores = new Int32Array(sorted.length);
-  for (const fold of all) {
-    const score = scoresOf(leaveOne[fold]![best(inner[fold]!)]!);
-    for (let i = 0; i < sorted.length; i++) if (folds[i] === fold) scores[i] = score(i);
-  }
-  const outer = recipe.strengths.map((_, s) =>
-    all.reduce((sum, fold) => sum + areas(leaveOne[fold]!, fold)[s]!, 0),
-  );
-  const chosen = best(outer);
-  const rows = sorted.flatMap((_, i) => (inside[i] ? [i] : []));
+export function trainFilter(request: TrainingRequest): FilterModel {
+  const { recipe, tokenizer, labels } = request;
+  const learner = prepare(request);
+  const { documents, sought, graded, inside, folds } = learner;
+  const { raw, strength } = crossValidate(learner);
   const sign = recipe.dropWhen === "high" ? 1 : -1;
-  const odds = logOdds(
-    rows.map((i) => scores[i]!),
-    rows.map((i) => (sought[i] === sign > 0 ? 1 : 0)),
-  );
-  const { name, dropWhen, sought: _sought, soughtGrades: _grades, ...rest } = recipe;
-  const final = fitAll(learner, rowsWithout(), odds)[chosen]!;
+  const scored = documents.map((_, i) => ({ score: raw[i]!, measures: learner.examples[i]!.measures }));
+  const oddsOf = (rows: readonly number[]) =>
+    fitOdds(
+      rows.map((i) => scored[i]!),
+      rows.map((i) => (sought[i] === sign > 0 ? 1 : 0)),
+      recipe.gates,
+    );
+  const scores = new Int32Array(documents.length);
+  for (const fold of FOLDS) {
+    const odds = oddsOf(rowsOf(documents, (i) => folds[i] !== fold));
+    for (const i of rowsOf(documents, (i) => folds[i] === fold))
+      scores[i] = scoreWithOdds(odds, scored[i]!, recipe.gates);
+  }
+  const odds = oddsOf(rowsOf(documents, () => true));
+  const trained = fitAll(
+    learner,
+    rowsOf(documents, (i) => graded[i]!),
+    odds,
+  )[recipe.strengths.indexOf(strength)]!;
+
+  const { name, dropWhen, sought: soughtWords, soughtGrades, ...rest } = recipe;
+  const ranked = rowsOf(documents, (i) => inside[i]!);
   return {
     format: MODEL_FORMAT,
     name,
     dropWhen,
     tokenizer,
-    ...final,
+    ...trained,
+    measures: [...trained.measures, ...gateTables(odds, recipe.gates)],
     training: {
-      sought: recipe.sought,
-      soughtGrades: recipe.soughtGrades,
-      documents: sorted.length,
+      sought: soughtWords,
+      soughtGrades,
+      documents: graded.filter(Boolean).length,
       positives: sought.filter(Boolean).length,
+      assumed: graded.filter((is) => !is).length,
       labels,
-      data: hashOf(
-        sorted.map(({ id, domain, grade, tokens }) => [
-          id,
-          domain,
-          grade,
-          sha256(new Uint8Array(Int32Array.from(tokens).buffer)),
-        ]),
-      ),
-      recipe: { ...rest, strength: recipe.strengths[chosen]! },
+      data: dataHash(documents),
+      recipe: { ...rest, strength },
       metrics: {
         within: recipe.within,
-        folds: FOLDS,
+        folds: FOLDS.length,
         ranking: rounded(
           rankingOf(
-            rows.map((i) => sign * scores[i]!),
-            rows.map((i) => sought[i]!),
+            ranked.map((i) => sign * scores[i]!),
+            ranked.map((i) => sought[i]!),
           ),
         ),
-        domains: mapValues(
-          flagsByDomain(
-            sorted.map(({ domain }) => domain),
-            Array.from(scores, (score) =>
-              isFlagged(recipe.dropWhen, odds.slope * score + odds.shift * SCORE_UNIT),
+        domains: Object.fromEntries(
+          Object.entries(
+            flagsByDomain(
+              documents.map(({ domain }) => domain),
+              Array.from(scores, (score) => isFlagged(dropWhen, score)),
+              sought,
             ),
-            sought,
-          ),
-          rounded,
+          ).map(([domain, flags]) => [domain, rounded(flags)]),
         ),
       },
     },
   };
 }
 
-/** A score becomes slope x score + shift, the shift in logits. */
-interface Line {
-  readonly slope: number;
-  readonly shift: number;
-}
-
+/** Everything a fit needs, one entry a document in every list. */
 interface Learner {
   readonly recipe: Recipe;
+  readonly pieces: PieceTable;
+  /** In order of id, each once. */
   readonly documents: readonly LabelledDocument[];
   readonly examples: readonly Example[];
   readonly targets: readonly number[];
+  readonly sought: readonly boolean[];
+  /** Graded by somebody, not assumed. */
+  readonly graded: readonly boolean[];
+  /** Graded, and of the domain that the recipe is judged within. */
   readonly inside: readonly boolean[];
-  readonly pieces: PieceTable;
+  readonly folds: readonly number[];
+}
+
+function prepare({ recipe, documents, pieces }: TrainingRequest): Learner {
+  const table = pieceTable(pieces);
+  const exampleOf = exampleMaker(table);
+  const sorted = [...new Map(documents.map((document) => [document.id, document])).values()].sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
+  const sought = sorted.map(({ grade }) => recipe.soughtGrades.includes(grade));
+  const graded = sorted.map(({ assumed }) => assumed !== true);
+  const inside = sorted.map(({ domain }, i) => domain === recipe.within && graded[i]!);
+  for (const kind of [true, false]) {
+    const found = sought.filter((is, i) => is === kind && inside[i]).length;
+    if (found < 2 * FOLDS.length)
+      throw new HeadraceError(
+        "ERR_INPUT",
+        `${found} graded documents of ${recipe.within} ${kind ? "are" : "are not"} ${recipe.sought}; at least ${2 * FOLDS.length} are needed, of each kind`,
+      );
+  }
+  return {
+    recipe,
+    pieces: table,
+    documents: sorted,
+    examples: sorted.map(({ tokens }) => exampleOf(tokens)),
+    targets: sorted.map(({ grade }) => recipe.targets[grade]!),
+    sought,
+    graded,
+    inside,
+    folds: foldsOf(sorted, sought),
+  };
+}
+
+/** Scores of each document by a model that was learnt without its fold, its strength included; and the strength for all. */
+function crossValidate(learner: Learner): { readonly raw: Int32Array; readonly strength: number } {
+  const { recipe, documents, sought, graded, inside, folds } = learner;
+  const sign = recipe.dropWhen === "high" ? 1 : -1;
+  const fitWithout = (...held: readonly number[]) =>
+    fitAll(
+      learner,
+      rowsOf(documents, (i) => graded[i]! && !held.includes(folds[i]!)),
+    );
+  /** AUC within the domain on one fold, a strength each. */
+  const areas = (models: readonly ScoringModel[], held: number) => {
+    const rows = rowsOf(documents, (i) => inside[i]! && folds[i] === held);
+    return models.map((model) => {
+      const score = scoresBy(model, documents);
+      return areaUnderRoc(
+        rows.map((i) => sign * score(i)),
+        rows.map((i) => sought[i]!),
+      );
+    });
+  };
+  // A fit without folds a and b is judged on b for the choice that a's scores depend on, and on a for b's.
+  const inner = FOLDS.map(() => recipe.strengths.map(() => 0));
+  for (const a of FOLDS)
+    for (const b of FOLDS.slice(a + 1)) {
+      const models = fitWithout(a, b);
+      addTo(inner[a]!, areas(models, b));
+      addTo(inner[b]!, areas(models, a));
+    }
+  const raw = new Int32Array(documents.length);
+  const outer = recipe.strengths.map(() => 0);
+  for (const fold of FOLDS) {
+    const models = fitWithout(fold);
+    addTo(outer, areas(models, fold));
+    const score = scoresBy(models[best(inner[fold]!)]!, documents);
+    for (const i of rowsOf(documents, (i) => folds[i] === fold)) raw[i] = score(i);
+  }
+  return { raw, strength: recipe.strengths[best(outer)]! };
 }
 
 /** A quantised model for each strength, learnt on the rows alone: document frequencies and bucket edges too. */
 function fitAll(
   { recipe, examples, targets, inside, pieces }: Learner,
   rows: readonly number[],
-  { slope, shift }: Line = { slope: 1, shift: 0 },
+  { slope, shift }: Pick<Odds, "slope" | "shift"> = { slope: 1, shift: 0 },
 ): readonly ScoringModel[] {
+  const learnt = rows.map((i) => examples[i]!);
   const space = featureSpace(
-    rows.map((i) => examples[i]!),
+    learnt,
     rows.flatMap((i) => (inside[i] ? [examples[i]!] : [])),
     pieces.classes.length,
     recipe,
   );
-  const data = sparseRows(
-    rows.map((i) => examples[i]!),
-    space,
-  );
+  const data = sparseRows(learnt, space);
   const wanted = rows.map((i) => targets[i]!);
   const every = rows.map((_, r) => r);
-  let from: LinearModel | undefined;
+  let fit: LinearModel | undefined;
   return recipe.strengths.map((strength) => {
-    from = fitLogistic(data, every, wanted, strength, from);
-    const { weights, bias } = from;
+    fit = fitLogistic(data, every, wanted, strength, fit);
+    const { weights, bias } = fit;
     return quantise({ weights: weights.map((w) => slope * w), bias: slope * bias + shift }, space, pieces);
   });
+}
+
+function scoresBy(model: ScoringModel, documents: readonly LabelledDocument[]): (i: number) => number {
+  const score = scorerOf(model);
+  return (i) => score("", documents[i]!.tokens, documents[i]!.tokens.length);
 }
 
 /** Folds by turns, in order of id, sought and other documents of each domain apart. */
 function foldsOf(documents: readonly LabelledDocument[], sought: readonly boolean[]): readonly number[] {
   const dealt = new Map<string, number>();
-  return documents.map(({ domain }, i) => {
-    const stratum = `${domain} ${sought[i]}`;
+  return documents.map(({ domain, assumed }, i) => {
+    const stratum = `${domain} ${sought[i]} ${assumed}`;
     const turn = dealt.get(stratum) ?? 0;
     dealt.set(stratum, turn + 1);
-    return turn % FOLDS;
+    return turn % FOLDS.length;
+  });
+}
+
+function dataHash(documents: readonly LabelledDocument[]): string {
+  return hashOf(
+    documents.map(({ id, domain, grade, assumed, tokens }) => [
+      id,
+      domain,
+      grade,
+      assumed === true,
+      sha256(new Uint8Array(Int32Array.from(tokens).buffer)),
+    ]),
+  );
+}
+
+function rowsOf(documents: readonly unknown[], wanted: (i: number) => boolean): readonly number[] {
+  return documents.flatMap((_, i) => (wanted(i) ? [i] : []));
+}
+
+function addTo(sums: number[], values: readonly number[]): void {
+  values.forEach((value, i) => {
+    sums[i] = sums[i]! + value;
   });
 }
 
 function best(areas: readonly number[]): number {
   return areas.reduce((at, area, i) => (area > areas[at]! ? i : at), 0);
-}
-
-function mapValues<T, U>(values: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]));
 }
 
 /** Numbers to four decimals, so that the file is readable. */
@@ -210,23 +256,4 @@ function rounded<T extends object>(value: T): T {
       typeof entry === "number" ? Math.round(entry * 1e4) / 1e4 : entry,
     ]),
   ) as T;
-}
-
-/** The line that turns scores into the log odds of the label: what cross-validation says a score is worth. */
-function logOdds(scores: readonly number[], labels: readonly number[]): Line {
-  const rows = scores.map((_, i) => i);
-  const data = {
-    columns: 1,
-    starts: Int32Array.from([...rows, rows.length]),
-    indices: new Int32Array(rows.length),
-    values: Float64Array.from(scores, (score) => score / SCORE_UNIT),
-  };
-  const { weights, bias } = fitLogistic(data, rows, labels, 1e3);
-  const slope = weights[0]!;
-  if (!(slope > 0))
-    throw new HeadraceError(
-      "ERR_INPUT",
-      "scores learnt from these labels do not rank documents that were held out better than chance; label more documents",
-    );
-  return { slope, shift: bias };
 }

@@ -34,9 +34,11 @@ export interface Training {
   readonly soughtGrades: readonly number[];
   readonly documents: number;
   readonly positives: number;
+  /** Documents beside those whose grade was assumed from their domain. */
+  readonly assumed: number;
   /** SHA-256 of the bytes of the label file. */
   readonly labels: string;
-  /** SHA-256 of canonical JSON of [id, domain, grade, SHA-256 of the ids as int32], in order of id. */
+  /** SHA-256 of canonical JSON of [id, domain, grade, assumed, SHA-256 of the ids as int32], in order of id. */
   readonly data: string;
   readonly recipe: Readonly<Record<string, unknown>>;
   readonly metrics: {
@@ -57,6 +59,7 @@ export const training = object(
     soughtGrades: array(integer(0, 3)),
     documents: count,
     positives: count,
+    assumed: count,
     labels: string,
     data: string,
     recipe: record(anything),

@@ -34,17 +34,18 @@ export const trainFilter = command({
   async run(args) {
     const { loadTokenizer } = await import("../pipeline/index.ts");
     const tokenizer = await loadTokenizer(args.tokenizer);
+    const recipe = RECIPES[args.filter]!;
     const labels = readLabels(args.labels, args.filter);
-    const { documents, missing } = await readLabelled(labels, args.documents, tokenizer);
+    const { documents, missing } = await readLabelled(labels, args.documents, tokenizer, recipe.assumed);
     const model = train({
-      recipe: RECIPES[args.filter]!,
+      recipe,
       documents,
       pieces: piecesOf((ids) => tokenizer.decode(ids), tokenizer.vocabularySize, tokenizer.encode("a")[0]!),
       tokenizer: tokenizer.sha256,
       labels: labels.sha256,
     });
     const sha256 = await writeModel(args.out, model);
-    const { metrics, sought, positives } = model.training;
+    const { metrics, sought, positives, assumed } = model.training;
     const { ranking, within, folds, domains } = metrics;
     if (missing > 0) say(`${missing} rows of ${args.labels} name documents that are not in the corpus`);
     say(
@@ -63,7 +64,9 @@ export const trainFilter = command({
     say(
       `within ${within}, ${folds} folds: AUC ${ranking.auc} (95 % from ${ranking.aucFrom} to ${ranking.aucTo}), average precision ${ranking.averagePrecision}, ${ranking.positives} of ${ranking.documents} documents are ${sought}`,
     );
-    say(`${documents.length} documents, ${positives} of them ${sought}; ${args.out} has sha256 ${sha256}`);
+    say(
+      `${model.training.documents} graded documents, ${positives} of them ${sought}${assumed > 0 ? `, and ${assumed} whose grade was assumed from their domain` : ""}; ${args.out} has sha256 ${sha256}`,
+    );
     if (args.json) printJson({ out: args.out, sha256, training: model.training });
   },
 });
