@@ -51,6 +51,7 @@ export interface ScoreFile {
 
 /** A file of the score table that is being written. */
 export interface ScoreWriter {
+  /** Adds a row; await it before the next, for a full batch is written from the same columns. */
   append(row: ScoreRow): Promise<void>;
   /** Commits the file. */
   close(): Promise<ScoreFile>;
