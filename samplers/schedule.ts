@@ -51,9 +51,9 @@ export function createSchedule(header: ScheduleHeader): Schedule {
 }
 
 /**
- * The schedule with one more stage, or with several where domains run out of rows before `untilBatch` (exhaustion.ts). Pure; a few
- * microseconds, more only where a weight below one row a batch makes the mixture walk. Throws ERR_SCHEDULE when the stage does not
- * follow the last, ERR_DOMAIN when a weighted domain has no row, ERR_EXHAUSTED when rows run out under `error`.
+ * The schedule with one more stage, or with several where domains run out of rows before `untilBatch` (exhaustion.ts). Pure;
+ * O(K log batches), or O(K batches) where a weight below one row a batch makes the mixture walk. Throws ERR_SCHEDULE when the stage
+ * does not follow the last, ERR_DOMAIN when a weighted domain has no row, ERR_EXHAUSTED when rows run out under `error`.
  */
 export function appendStage(schedule: Schedule, request: StageRequest): Schedule {
   const { header } = schedule;

@@ -80,7 +80,7 @@ const NO_SHARDS = "0".repeat(64);
 export const LOSS_MODEL = { gap: 1, scaleTokens: 1e9, exponent: 0.3 } as const;
 
 /**
- * Simulates a run. Deterministic; about 60 ms for the 13,623 batches of 200 B tokens over seven domains, more where weights lie below a row a batch.
+ * Simulates a run. Deterministic; O(batches x domains).
  * Throws as `resolvePolicy` and `appendStage`, and ERR_LOSS when the log lacks a report that is due.
  */
 export function simulate(options: SimulationOptions): SimulationReport {
