@@ -88,7 +88,7 @@ export interface TrainOptions extends SessionTimes {
 /** How far a run has come. */
 export interface TrainProgress {
   readonly batch: number;
-  /** Batches of the run, as far as decided. */
+  /** Batches of the run; fewer than planned once it is decided that it stops early. */
   readonly batches: number;
   readonly tokens: number;
   readonly stages: number;
@@ -403,9 +403,10 @@ class RunRecorder implements HostHandler {
 
   #show(loss: number | null): void {
     const { batchRows, rowTokens, batches } = this.schedule.header;
+    const end = this.#plan.end();
     this.#onProgress?.({
       batch: this.#at,
-      batches: batches!,
+      batches: end.final ? end.batch : batches!,
       tokens: this.#at * batchRows * rowTokens,
       stages: this.schedule.stages.length,
       loss,

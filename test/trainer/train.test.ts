@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { sha256File } from "../../core/hash.ts";
-import { readSchedule } from "../../samplers/index.ts";
-import { type TrainReport, train } from "../../trainer/index.ts";
+import { readSchedule, verifyReplay } from "../../samplers/index.ts";
+import { connectTrainer, runTrainer, type TrainReport, train } from "../../trainer/index.ts";
 import { writeTinyShards } from "../samplers/tiny.ts";
 import { temporaryFolder } from "../support.ts";
 import { tinyRuns } from "./runs.ts";
@@ -146,6 +146,45 @@ describe("train", () => {
     assert.equal(rest.servedHash, good.servedHash);
     assert.equal(rest.scheduleHash, good.scheduleHash);
     assert.ok(rest.resumedAt! >= 7);
+  });
+
+  it("ends where a domain runs out, or goes on with the others, as it was asked", async () => {
+    const stops = await train(options("good", { exhaustion: { policy: "stop", epochs: 1 } }));
+    assert.equal(stops.finished, true);
+    assert.ok(stops.batches > 4 && stops.batches < 20, String(stops.batches));
+    assert.equal(stops.losses.at(-1)!.measuredAt, stops.batches);
+    assert.equal(stops.stages.at(-1)!.cause, "stop");
+    assert.equal((await verifyReplay(stops.run, stops.shards)).identical, true);
+
+    const others = await train(options("good", { exhaustion: { policy: "redistribute", epochs: 1 } }));
+    assert.equal(others.batches, 20);
+    assert.equal(others.stages.at(-1)!.weights["books"], 0);
+    assert.ok(others.stages.some(({ cause }) => cause === "exhausted"));
+    assert.deepEqual((await verifyReplay(others.run, others.shards)).differences, []);
+  });
+
+  it("serves a trainer that something else started, over TCP", async () => {
+    const asked = options("good");
+    let trainer: Promise<void> | undefined;
+    const report = await train({
+      ...asked,
+      trainer: null,
+      listen: "tcp:127.0.0.1:0",
+      onAttach: (connection) => {
+        trainer = connectTrainer({ client: "attached/1", ...connection }).then((client) =>
+          runTrainer(client, {
+            load: () => null,
+            train: () => ({}),
+            evaluate: (rows) => ({ lossSum: 3 * [...rows].length, tokens: [...rows].length + 8 }),
+            save: () => {},
+          }),
+        );
+      },
+    });
+    await trainer;
+    assert.equal(report.finished, true);
+    assert.equal(report.trainer, "attached");
+    assert.equal(report.stages.length, 5);
   });
 
   it("writes a schedule that reads back whole", async () => {
