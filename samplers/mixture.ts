@@ -46,26 +46,35 @@ export function integerWeights(weights: readonly number[]): number[] {
 }
 
 /**
- * The deficits with which a stage of the given weights begins: those of domains at zero weight are set to 0 and given to
- * the others by weight, so the sum is kept. Exact: the product can pass 2^53, hence BigInt.
+ * The deficits with which a stage of the given weights begins: those of domains at zero weight are set to 0, and what they were owed
+ * is given to the others, unit by unit to the lowest (ties: first); what they had too much is taken from the highest. So the sum is
+ * kept, no deficit grows beyond the others', and both bounds of the mixture hold on (docs/weights.md). O(K log K).
  */
 export function settle(deficits: ArrayLike<number>, weights: readonly number[]): number[] {
-  const settled = Array.from(deficits);
+  const settled = Array.from(deficits, (deficit, i) => (weights[i] === 0 ? 0 : deficit));
   let residual = 0;
-  for (let i = 0; i < settled.length; i++)
-    if (weights[i] === 0) {
-      residual += settled[i]!;
-      settled[i] = 0;
-    }
-  if (residual === 0) return settled;
-  let left = residual;
-  for (let i = 0; i < settled.length; i++) {
-    const part = Number((BigInt(residual) * BigInt(weights[i]!)) / BigInt(PARTS));
-    settled[i] = settled[i]! + part;
-    left -= part;
+  for (let i = 0; i < settled.length; i++) if (weights[i] === 0) residual += deficits[i]!;
+  const sign = Math.sign(residual);
+  const order = [...settled.keys()]
+    .filter((i) => weights[i] !== 0)
+    .sort((a, b) => sign * (settled[a]! - settled[b]!) || a - b);
+  if (residual === 0 || order.length === 0) return settled;
+
+  let left = Math.abs(residual);
+  let level = sign * settled[order[0]!]!;
+  let count = 1;
+  for (; count < order.length; count++) {
+    const next = sign * settled[order[count]!]!;
+    if (count * (next - level) > left) break;
+    left -= count * (next - level);
+    level = next;
   }
-  const largest = indexOfLargest(weights);
-  settled[largest] = settled[largest]! + left;
+  const rest = left % count;
+  level += (left - rest) / count;
+  const levelled = order.slice(0, count).sort((a, b) => a - b);
+  levelled.forEach((i, place) => {
+    settled[i] = sign * (level + (place < rest ? 1 : 0)) + 0;
+  });
   return settled;
 }
 

@@ -54,6 +54,23 @@ const histories = fc
     }),
   );
 
+/** Histories in which domains drop to 0 and come back, beside weights of every kind. */
+const withZeros = histories.chain((history) =>
+  fc
+    .array(fc.array(fc.boolean(), { minLength: history.count, maxLength: history.count }), {
+      minLength: history.stages.length,
+      maxLength: history.stages.length,
+    })
+    .map((dropped) => ({
+      ...history,
+      stages: history.stages.map(({ weights, batches }, stage) => {
+        const kept = weights.map((part, i) => (i !== stage % history.count && dropped[stage]![i] ? 0 : part));
+        const gap = PARTS - kept.reduce((sum, part) => sum + part, 0);
+        return { batches, weights: kept.map((part, i) => (i === stage % history.count ? part + gap : part)) };
+      }),
+    })),
+);
+
 /** Calls `see` after each batch with the weights in force and the deficits, target minus rows given, counted here. */
 function run(
   history: {
@@ -146,6 +163,25 @@ describe("after every batch, whatever the weights did", () => {
   });
 });
 
+/** The deficits after an adversary's batches, each of which takes the domain that is least behind out of play, until `stop` are left. */
+function drivenBehind(count: number, batchRows: number, stop: number) {
+  const deficits = new Float64Array(count);
+  const rows = new Float64Array(count);
+  let playing = Array.from({ length: count }, (_, i) => i);
+  while (playing.length > stop) {
+    // Whole rows to the first in play, and 1/u row to each: in units, a multiple of the batch for each.
+    const share = Math.floor(PARTS / playing.length / batchRows);
+    const weights = new Array<number>(count).fill(0);
+    for (const i of playing) weights[i] = share;
+    weights[playing[0]!]! += PARTS - share * playing.length;
+    allocate(deficits, weights, batchRows, rows);
+    const first = Math.min(...playing.map((i) => deficits[i]!));
+    const out = playing.find((i) => deficits[i] === first);
+    playing = playing.filter((i) => i !== out);
+  }
+  return { deficits, playing };
+}
+
 describe("no rule can promise less", () => {
   for (const [count, batchRows] of [
     [7, 1],
@@ -155,19 +191,7 @@ describe("no rule can promise less", () => {
     [100, 3584],
   ] as const)
     test(`an adversary drives one of ${count} domains to H_K - 1 behind with ${batchRows} rows a batch`, () => {
-      const deficits = new Float64Array(count);
-      const rows = new Float64Array(count);
-      let playing = Array.from({ length: count }, (_, i) => i);
-      while (playing.length > 1) {
-        // Whole rows to the first in play, and 1/u row to each: in units, a multiple of the batch for each.
-        const share = Math.floor(PARTS / playing.length / batchRows);
-        const weights = new Array<number>(count).fill(0);
-        for (const i of playing) weights[i] = share;
-        weights[playing[0]!]! += PARTS - share * playing.length;
-        allocate(deficits, weights, batchRows, rows);
-        const first = Math.min(...playing.map((i) => deficits[i]!));
-        playing = playing.filter((i) => i !== playing.find((j) => deficits[j] === first));
-      }
+      const { deficits, playing } = drivenBehind(count, batchRows, 1);
       const behind = deficits[playing[0]!]!;
       // What weights in parts of 2^24 cannot say: less than a batch of units a step.
       const unsaid = count * batchRows;
@@ -290,6 +314,34 @@ describe("the rule", () => {
 });
 
 describe("domains whose weight drops to 0", () => {
+  test("are settled unit by unit: to the lowest what they were owed, from the highest what they had too much", () => {
+    const cases = fc.integer({ min: 2, max: 8 }).chain((count) =>
+      fc.record({
+        owed: fc.array(fc.integer({ min: -15, max: 15 }), { minLength: count - 1, maxLength: count - 1 }),
+        weights: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: count, maxLength: count }),
+      }),
+    );
+    fc.assert(
+      fc.property(cases, ({ owed, weights }) => {
+        const deficits = [...owed, 0 - owed.reduce((sum, units) => sum + units, 0)];
+        const expected = deficits.map((units, i) => (weights[i] === 0 ? 0 : units));
+        let residual = deficits.reduce((sum, units, i) => (weights[i] === 0 ? sum + units : sum), 0);
+        const open = [...weights.keys()].filter((i) => weights[i] !== 0);
+        for (; open.length > 0 && residual !== 0; residual -= Math.sign(residual)) {
+          const up = residual > 0;
+          const next = open.reduce((a, b) =>
+            (up ? expected[b]! < expected[a]! : expected[b]! > expected[a]!) ? b : a,
+          );
+          expected[next]! += up ? 1 : -1;
+        }
+        assert.deepEqual(
+          settle(deficits, weights),
+          expected.map((units) => units + 0),
+        );
+      }),
+      { numRuns: 2000 },
+    );
+  });
   const dropping = fc.integer({ min: 2, max: 12 }).chain((count) =>
     fc.record({
       count: fc.constant(count),
@@ -328,6 +380,31 @@ describe("domains whose weight drops to 0", () => {
       { numRuns: 500 },
     );
   });
+  test("leave both bounds as they are, whatever the others' weights", () => {
+    fc.assert(
+      fc.property(withZeros, (history) =>
+        run(history, (_, deficits) => {
+          assert.ok(Math.max(...deficits) <= behindBound(history.count) + SLACK);
+          assert.ok(-Math.min(...deficits) <= aheadBound(history.count) + SLACK);
+        }),
+      ),
+      { numRuns: 1000 },
+    );
+  });
+  for (const stop of [2, 3, 4, 8])
+    test(`leave the bound to the domain that inherits all of the weight of ${stop - 1} that an adversary drove behind`, () => {
+      for (const count of [7, 22])
+        for (const batchRows of [1, 3584]) {
+          if (stop >= count) continue;
+          const { deficits, playing } = drivenBehind(count, batchRows, stop);
+          const weights = new Array<number>(count).fill(1);
+          for (const i of playing) weights[i] = 0;
+          weights[playing[0]!] = PARTS - weights.reduce((sum, part) => sum + part, 0);
+          const settled = Float64Array.from(settle(deficits, weights));
+          allocate(settled, weights, batchRows, new Float64Array(count));
+          assert.ok(Math.max(...settled) <= behindBound(count) + SLACK);
+        }
+    });
   test("leave the others within one row when those have at least a row a batch each", () => {
     let seen = 0;
     fc.assert(

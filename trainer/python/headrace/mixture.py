@@ -60,17 +60,21 @@ def allocate(deficits: Sequence[int], weights: Sequence[int], rows: int) -> Tupl
 
 
 def settle(deficits: Sequence[int], weights: Sequence[int]) -> List[int]:
-    """Deficits at the start of a stage: what domains at zero weight are owed goes to the others by weight."""
-    if not any(weights):
-        return [0] * len(weights)
-    owed = sum(deficit for deficit, weight in zip(deficits, weights) if weight == 0)
-    settled = []
-    left = owed
-    for deficit, weight in zip(deficits, weights):
-        part = _truncated(owed * weight, PARTS) if weight else 0
-        settled.append(deficit + part if weight else 0)
-        left -= part
-    settled[weights.index(max(weights)) if isinstance(weights, list) else list(weights).index(max(weights))] += left
+    """Deficits at the start of a stage: what domains at zero weight are owed goes unit by unit to the lowest of the others, what they have
+    too much comes from the highest."""
+    settled = [deficit if weight else 0 for deficit, weight in zip(deficits, weights)]
+    owed = sum(deficit for deficit, weight in zip(deficits, weights) if not weight)
+    sign = (owed > 0) - (owed < 0)
+    order = sorted((i for i, weight in enumerate(weights) if weight), key=lambda i: sign * settled[i])
+    if not owed or not order:
+        return settled
+    left, level, count = abs(owed), sign * settled[order[0]], 1
+    while count < len(order) and count * (sign * settled[order[count]] - level) <= left:
+        left -= count * (sign * settled[order[count]] - level)
+        level = sign * settled[order[count]]
+        count += 1
+    for place, i in enumerate(sorted(order[:count])):
+        settled[i] = sign * (level + left // count + (place < left % count))
     return settled
 
 
@@ -103,8 +107,3 @@ def _jump(counters: Counters, owed: Sequence[int], batches: int) -> Counters:
         rest[i] -= PARTS
     served = tuple(x + (target - part) // PARTS for x, target, part in zip(counters.served, targets, rest))
     return Counters(served, tuple(rest))
-
-
-def _truncated(numerator: int, denominator: int) -> int:
-    quotient = abs(numerator) // denominator
-    return quotient if numerator >= 0 else -quotient

@@ -88,17 +88,31 @@ def test_both_bounds_hold_across_random_weight_changes_and_settling():
             assert -ahead <= Fraction(min(deficits), PARTS) and Fraction(max(deficits), PARTS) <= behind
 
 
-def test_settling_gives_all_that_withdrawn_domains_are_owed_to_the_others_by_weight():
-    assert settle([-9, 6, 3], [0, PARTS // 4, 3 * PARTS // 4]) == [0, 6 - 2, 3 - 7]
-    assert settle([9, -6, -3], [0, PARTS // 4, 3 * PARTS // 4]) == [0, -6 + 2, -3 + 7]
+def test_settling_levels_the_lowest_with_what_withdrawn_domains_are_owed_and_the_highest_with_what_they_had_too_much():
+    third = PARTS // 3
+    assert settle([9, -6, -3], [0, third, third]) == [0, 0, 0]
+    assert settle([5, -8, 1, 2], [0, third, third, third]) == [0, -3, 1, 2]
+    assert settle([11, -8, -4, 1], [0, third, third, third]) == [0, 0, -1, 1]
+    assert settle([-5, 8, -1, -2], [0, third, third, third]) == [0, 3, -1, -2]
+    assert settle([-11, 8, 4, -1], [0, third, third, third]) == [0, 0, 1, -1]
     assert settle([5, -5], [PARTS // 2, PARTS // 2]) == [5, -5]
     assert settle([5, -5], [0, 0]) == [0, 0]
-    # The product passes 2^53: 16,000,001 * 8,388,607 is odd, so a double would miss the last unit.
-    assert settle([16_000_001, -8_000_000, -8_000_001], [0, 8388607, 8388609]) == [
-        0,
-        -8_000_000 + 7999999,
-        -8_000_001 + 8000002,
-    ]
+
+
+def test_settling_is_unit_by_unit():
+    rng = random.Random(3)
+    for _ in range(500):
+        domains = rng.randint(2, 7)
+        deficits = [rng.randint(-12, 12) for _ in range(domains - 1)]
+        deficits.append(-sum(deficits))
+        weights = random_weights(rng, domains)
+        expected = [deficit if weight else 0 for deficit, weight in zip(deficits, weights)]
+        owed = sum(deficit for deficit, weight in zip(deficits, weights) if not weight)
+        sign = 1 if owed > 0 else -1
+        for _ in range(abs(owed)):
+            i = min((i for i in range(domains) if weights[i]), key=lambda i: sign * expected[i])
+            expected[i] += sign
+        assert settle(deficits, weights) == expected
 
 
 def test_a_jump_over_many_batches_is_the_walk():

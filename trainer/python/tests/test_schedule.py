@@ -11,13 +11,12 @@ from headrace.schedule import parse_schedule, read_schedule, stage_hash
 
 def two_stages():
     document = make_schedule({"a": 400, "b": 400, "c": 400}, [0.5, 0.3, 0.2], until_batch=3)
-    # 24 rows at .5 .3 .2, in parts: 12, 7.2, 4.8; c is withdrawn, and what it was owed goes to a and b by weight.
+    # 24 rows at .5 .3 .2, in parts: 12, 7.2, 4.8; c is withdrawn, and what it had too much comes from b, which is owed most.
     exact = [weight * 24 for weight in document["stages"][0]["weights"]]
     served = [12, 7, 5]
     owed = [target - count * PARTS for target, count in zip(exact, served)]
     weights = weight_parts([0.25, 0.75, 0])
-    carry = [owed[0] + int(owed[2] * weights[0] / PARTS), owed[1] + int(owed[2] * weights[1] / PARTS), 0]
-    carry[1] -= sum(carry)
+    carry = [owed[0], owed[1] + owed[2], 0]
     document["stages"].append(make_stage(document, weights, 3, None, served, carry))
     return document
 
