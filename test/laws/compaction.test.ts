@@ -45,7 +45,7 @@ const inputs = schemas.chain((schema) =>
         },
       ),
       shardBytes: fc.integer({ min: 60, max: 600 }),
-      split: fc.constantFrom("train" as const, "dropped" as const, undefined),
+      split: fc.constantFrom("dropped" as const, undefined, undefined, undefined),
     }),
   ),
 );
@@ -94,7 +94,7 @@ test("shards are the same bytes however the documents were cut into segments and
       }
       assert.deepEqual(results[1], results[0]);
     }),
-    { numRuns: 20 },
+    { numRuns: 30 },
   );
 });
 

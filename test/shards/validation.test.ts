@@ -74,6 +74,15 @@ test("the plan is what the rule says when it is read literally", () => {
   assert.deepEqual([...seen].sort(), ["hashes", "none", "tail"]);
 });
 
+test("documents that fill the limit to the last token are taken, and one token more is not", () => {
+  const list = Array.from({ length: 40 }, (_, i) => ({ hash: BigInt(i), tokens: 10 }));
+  const upTo = (targetTokens: number) => {
+    const plan = planValidation(collect(list, targetTokens), { targetTokens, rowTokens: 1 });
+    return plan.kind === "hashes" ? plan.upTo : plan.kind;
+  };
+  assert.deepEqual([9, 10, 19, 20, 21, 1000].map(upTo), ["none", 0n, 0n, 1n, 1n, 1n]);
+});
+
 test("candidates merged over tasks are those of all documents at once", () => {
   fc.assert(
     fc.property(lists, fc.nat(300), fc.array(fc.nat(80), { maxLength: 4 }), (list, targetTokens, places) => {
