@@ -22,43 +22,56 @@ export function ranksFromMerges(
       `${subject}: ${why}, so its merges are not SentencePiece's; ${WAY_OUT}`,
     );
   };
-  const first = new Map<number, number>();
-  const last = new Map<number, number>();
-  const listed = new Map<number, number>();
-  const positions = new Map<string, number>();
+  const possible = new Map<number, number>();
+  const ways = new Int32Array(pieces.length);
+  for (let i = 0; i < splits.length; i += 3) {
+    possible.set(pairKey(splits[i]!, splits[i + 1]!), splits[i + 2]!);
+    ways[splits[i + 2]!]!++;
+  }
+  const positions = new Map<number, number>();
+  const listed = new Int32Array(pieces.length);
+  const last = new Int32Array(pieces.length);
+  /** The pieces in the order of their first merge, and where that is. */
+  const order: number[] = [];
+  const first: number[] = [];
   for (const [left, right] of merges) {
-    const result = ids.get(left + right);
-    if (result === undefined || !ids.has(left) || !ids.has(right))
+    const key = pairKey(ids.get(left) ?? -1, ids.get(right) ?? -1);
+    const result = possible.get(key);
+    if (result === undefined)
       return refuse(
         `merge ${JSON.stringify([left, right])} uses or makes a piece that is not in the vocabulary`,
       );
-    const key = `${left} ${right}`;
+    const position = positions.size;
     if (positions.has(key)) refuse(`merge ${JSON.stringify([left, right])} is listed twice`);
-    if (!first.has(result)) first.set(result, positions.size);
-    last.set(result, positions.size);
-    listed.set(result, (listed.get(result) ?? 0) + 1);
-    positions.set(key, positions.size);
+    positions.set(key, position);
+    if (listed[result]!++ === 0) {
+      order.push(result);
+      first.push(position);
+    }
+    last[result] = position;
   }
-  const possible = new Map<number, number>();
-  for (let i = 2; i < splits.length; i += 3) possible.set(splits[i]!, (possible.get(splits[i]!) ?? 0) + 1);
-  for (const [result, count] of possible)
-    if (listed.get(result) !== count)
-      refuse(
-        `piece ${JSON.stringify(pieces[result])} can be made in ${count} ways and ${listed.get(result) ?? 0} are listed`,
-      );
+  const short = ways.findIndex((count, id) => listed[id] !== count);
+  if (short >= 0)
+    refuse(
+      `piece ${JSON.stringify(pieces[short])} can be made in ${ways[short]} ways and ${listed[short]} are listed`,
+    );
 
-  const order = [...first.keys()].sort((a, b) => first.get(a)! - first.get(b)!);
   const ranks = new Int32Array(pieces.length).fill(-1);
   const runs = trailingRuns(order.map((id) => pieces[id]!));
-  const tied = order.length - (runs.length > 1 && runsAreGreedy(runs, positions) ? runs.length : 0);
+  const position = (left: string, right: string) =>
+    positions.get(pairKey(ids.get(left) ?? -1, ids.get(right) ?? -1)) ?? Number.POSITIVE_INFINITY;
+  const tied = order.length - (runs.length > 1 && runsAreGreedy(runs, position) ? runs.length : 0);
   for (const [rank, id] of order.entries()) {
-    if (rank > 0 && rank <= tied && first.get(id)! < last.get(order[rank - 1]!)!)
-      refuse(
-        `the merges of ${JSON.stringify(pieces[order[rank - 1]!])} and ${JSON.stringify(pieces[id])} interleave`,
-      );
+    const before = order[rank - 1];
+    if (before !== undefined && rank <= tied && first[rank]! < last[before]!)
+      refuse(`the merges of ${JSON.stringify(pieces[before])} and ${JSON.stringify(pieces[id])} interleave`);
     ranks[id] = Math.min(rank, tied);
   }
   return ranks;
+}
+
+function pairKey(left: number, right: number): number {
+  return left * 2 ** 25 + right;
 }
 
 /** The longest tail of the list whose pieces are all runs of the same code point. */
@@ -70,19 +83,22 @@ function trailingRuns(order: readonly string[]): readonly string[] {
 }
 
 /** Whether merging in list order turns a run of n into as many longest pieces as fit and one piece for the rest, which is what ties give. */
-function runsAreGreedy(runs: readonly string[], positions: ReadonlyMap<string, number>): boolean {
+function runsAreGreedy(
+  runs: readonly string[],
+  positionOf: (left: string, right: string) => number,
+): boolean {
   const character = [...runs[0]!][0]!;
   const longest = Math.max(...runs.map((run) => run.length / character.length));
   if (runs.length !== longest - 1) return false;
-  const position = (a: number, b: number) =>
-    positions.get(`${character.repeat(a)} ${character.repeat(b)}`) ?? Number.POSITIVE_INFINITY;
+  const lengths = Array.from({ length: longest + 1 }, (_, length) => character.repeat(length));
+  const positions = lengths.map((left) => lengths.map((right) => positionOf(left, right)));
   for (let n = 1; n <= 4 * longest; n++) {
     const parts = new Array<number>(n).fill(1);
     for (;;) {
       let best = -1;
       let bestPosition = Number.POSITIVE_INFINITY;
       for (let i = 0; i + 1 < parts.length; i++) {
-        const here = position(parts[i]!, parts[i + 1]!);
+        const here = positions[parts[i]!]![parts[i + 1]!]!;
         if (here < bestPosition) {
           best = i;
           bestPosition = here;
