@@ -63,13 +63,13 @@ export {
 } from "./presets.ts";
 export { applyRails, DEFAULT_RAILS, parseRails, type RailAction, type Rails } from "./rails.ts";
 export {
-  type ReplayDifference,
   type ReplayOptions,
   type ReplayProgress,
   type ReplayReport,
   verifyReplay,
 } from "./replay.ts";
 export { type ReplayedBatch, replayBatches } from "./replay-batches.ts";
+export type { ReplayDifference } from "./replay-difference.ts";
 export { checkLossReport, formatLossReport } from "./report.ts";
 export {
   appendUpdate,

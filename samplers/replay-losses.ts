@@ -8,7 +8,7 @@ import type { ScheduleHeader } from "./header.ts";
 import { meanLosses } from "./losses.ts";
 import { PARTS } from "./mixture.ts";
 import { initialWeights } from "./policy.ts";
-import type { ReplayDifference } from "./replay.ts";
+import type { ReplayDifference } from "./replay-difference.ts";
 import { appendUpdate } from "./reweight.ts";
 import { readReport, runPaths } from "./run.ts";
 import { appendStage, createSchedule, type Schedule, type WeightStage } from "./schedule.ts";

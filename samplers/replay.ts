@@ -3,13 +3,12 @@
  * Three checks, each naming what differs and going on: the stages (chain, rows, deficits, weights against the losses behind them), the plan
  * (every acknowledged batch), and the bytes (the manifest's fingerprint and every train shard's SHA-256). Reads every train shard once.
  */
-import { createHash } from "node:crypto";
-import { open, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { anything, array, object, parseJson } from "../core/parse.ts";
-import { readManifest, type ShardManifest } from "../shards/manifest.ts";
 import { openPlan } from "./plan.ts";
+import { checkBytes } from "./replay-bytes.ts";
+import type { ReplayDifference } from "./replay-difference.ts";
 import { checkLosses } from "./replay-losses.ts";
 import { nextReport } from "./reweight.ts";
 import { listReports, runPaths } from "./run.ts";
@@ -17,15 +16,6 @@ import { decidedEnd, type Schedule } from "./schedule.ts";
 import { parseSchedule } from "./schedule-file.ts";
 import { readServedLog } from "./served.ts";
 import { plannedHashes } from "./served-plan.ts";
-
-/** One thing that is not as the record says. */
-export interface ReplayDifference {
-  readonly what: "schedule" | "stage" | "report" | "weights" | "served" | "manifest" | "shard";
-  /** File, and stage, batch or line in it. */
-  readonly where: string;
-  readonly expected: string;
-  readonly seen: string;
-}
 
 /** What a replay found. `identical` means: no differences. */
 export interface ReplayReport {
@@ -72,7 +62,9 @@ export async function verifyReplay(
   await checkMissingStages(run, schedule, differences);
   await checkMissingLines(run, paths.served, differences);
   const batches = await checkPlan(paths.served, schedule, differences, options);
-  const { files, bytes } = await checkBytes(shards, schedule, differences, options);
+  const { files, bytes } = await checkBytes(shards, schedule, differences, (done, total) =>
+    options.onProgress?.({ phase: "bytes", done, total }),
+  );
   return {
     identical: differences.length === 0,
     stages: schedule.stages.length,
@@ -206,85 +198,4 @@ async function checkPlan(
       seen: `${found.length - LISTED} more batches that differ`,
     });
   return checked;
-}
-
-/** The manifest, and every train shard that it names. */
-async function checkBytes(
-  folder: string,
-  { header }: Schedule,
-  differences: ReplayDifference[],
-  { onProgress }: ReplayOptions,
-): Promise<{ readonly files: number; readonly bytes: number }> {
-  let manifest: ShardManifest;
-  try {
-    manifest = await readManifest(folder);
-  } catch (error) {
-    if (!(error instanceof HeadraceError) || error.code !== "ERR_MANIFEST") throw error;
-    differences.push({
-      what: "manifest",
-      where: join(folder, "manifest.json"),
-      expected: `fingerprint ${header.shards}`,
-      seen: error.message,
-    });
-    return { files: 0, bytes: 0 };
-  }
-  if (manifest.fingerprint !== header.shards)
-    differences.push({
-      what: "manifest",
-      where: join(folder, "manifest.json"),
-      expected: `fingerprint ${header.shards}`,
-      seen: `fingerprint ${manifest.fingerprint}: these are other shards`,
-    });
-  const used = new Set<string>(header.domains.map(({ name }) => name));
-  const shards = manifest.shards.filter(({ split, domain }) => split === "train" && used.has(domain));
-  const total = shards.reduce((sum, shard) => sum + shard.bytes, 0);
-  let bytes = 0;
-  for (const shard of shards) {
-    const path = join(folder, shard.path);
-    try {
-      const { size } = await stat(path);
-      const seen = await hashFile(path, (read) => {
-        bytes += read;
-        onProgress?.({ phase: "bytes", done: bytes, total });
-      });
-      if (size !== shard.bytes)
-        differences.push({
-          what: "shard",
-          where: path,
-          expected: `${shard.bytes} bytes`,
-          seen: `${size} bytes`,
-        });
-      if (seen !== shard.sha256)
-        differences.push({
-          what: "shard",
-          where: path,
-          expected: `sha256 ${shard.sha256}`,
-          seen: `sha256 ${seen}`,
-        });
-    } catch (error) {
-      differences.push({
-        what: "shard",
-        where: path,
-        expected: `sha256 ${shard.sha256}`,
-        seen: messageOf(error),
-      });
-    }
-  }
-  return { files: shards.length, bytes };
-}
-
-async function hashFile(path: string, onRead: (bytes: number) => void): Promise<string> {
-  const file = await open(path);
-  try {
-    const hash = createHash("sha256");
-    const buffer = Buffer.allocUnsafe(4 << 20);
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return hash.digest("hex");
-      hash.update(buffer.subarray(0, bytesRead));
-      onRead(bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
 }

@@ -1,6 +1,7 @@
 /** Entry point `headrace/trainer`: the loop with a trainer, from both ends. */
 export { type ConnectOptions, connectTrainer, TrainerClient } from "./client.ts";
-export { ConnectionLost, type Host, type HostHandler, type HostOptions, openHost } from "./host.ts";
+export { ConnectionLost, type HostHandler, type HostOptions } from "./conversation.ts";
+export { type Host, openHost } from "./host.ts";
 export { runTrainer, type TrainerHooks } from "./loop.ts";
 export {
   type Acknowledgement,
@@ -24,6 +25,7 @@ export {
   type TrainerState,
   type Welcome,
 } from "./protocol.ts";
+export type { TrainProgress } from "./recorder.ts";
 export { measureReference, type ReferenceOptions, type ReferenceReport } from "./reference.ts";
 export { type Reference, readReference, referenceFor, writeReference } from "./reference-file.ts";
 export { runSession, type SessionOptions, type SessionTimes } from "./session.ts";
@@ -35,12 +37,6 @@ export {
   startSubprocess,
   type TrainerCommand,
 } from "./subprocess.ts";
-export {
-  type StageReport,
-  type TrainOptions,
-  type TrainProgress,
-  type TrainReport,
-  train,
-  trainDomains,
-} from "./train.ts";
+export { type TrainOptions, train, trainDomains } from "./train.ts";
+export type { StageReport, TrainReport } from "./train-report.ts";
 export { resolveTrainer } from "./trainers.ts";

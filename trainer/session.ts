@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { HeadraceError, messageOf } from "../core/errors.ts";
-import { ConnectionLost, type Host, type HostHandler, openHost } from "./host.ts";
+import { ConnectionLost, type HostHandler } from "./conversation.ts";
+import { type Host, openHost } from "./host.ts";
 import { ADDRESS_VARIABLE, TOKEN_VARIABLE, type Welcome } from "./protocol.ts";
 import {
   describeExit,

@@ -9,37 +9,25 @@ import { sha256File } from "../core/hash.ts";
 import {
   acquireLock,
   beginSchedule,
-  checkLossReport,
   createRun,
   decidedEnd,
   type Evaluation,
   type Exhaustion,
-  listReports,
-  meanLosses,
   measurableDomains,
-  openPlan,
-  PARTS,
-  type Plan,
-  plannedHashes,
-  type RunPaths,
   readManifest,
-  readReport,
-  requireExtends,
   resolvePolicy,
-  reweight,
   runPaths,
   type Schedule,
   type ScheduleHeader,
   ServedLog,
   type ShardManifest,
-  scheduleState,
   settleReports,
 } from "../samplers/index.ts";
-import type { HostHandler } from "./host.ts";
-import type { Acknowledgement, TrainerState } from "./protocol.ts";
+import { RunRecorder, type TrainProgress } from "./recorder.ts";
 import { referenceFor } from "./reference-file.ts";
 import { runSession, type SessionTimes } from "./session.ts";
 import { commandLine } from "./subprocess.ts";
+import { describeRun, isComplete, isFinished, type TrainReport } from "./train-report.ts";
 import { resolveTrainer } from "./trainers.ts";
 
 export interface TrainOptions extends SessionTimes {
@@ -83,55 +71,6 @@ export interface TrainOptions extends SessionTimes {
   readonly onProgress?: (progress: TrainProgress) => void;
   /** Ends the run early, resumable. */
   readonly signal?: AbortSignal;
-}
-
-/** How far a run has come. */
-export interface TrainProgress {
-  readonly batch: number;
-  /** Batches of the run; fewer than planned once it is decided that it stops early. */
-  readonly batches: number;
-  readonly tokens: number;
-  readonly stages: number;
-  /** Of the last batch that said so, nats a token. */
-  readonly loss: number | null;
-}
-
-/** Weights of one stage and the losses measured at its end, by domain. */
-export interface StageReport {
-  readonly fromBatch: number;
-  readonly untilBatch: number | null;
-  readonly cause: string;
-  readonly measuredAt: number | null;
-  readonly weights: Readonly<Record<string, number>>;
-  /** Guard rails that acted, as recorded. */
-  readonly rails: readonly unknown[];
-}
-
-/** What a run came to. Everything but the last four can be computed again from the run folder. */
-export interface TrainReport {
-  readonly run: string;
-  readonly shards: string;
-  readonly policy: string;
-  readonly trainer: string;
-  readonly batches: number;
-  readonly tokens: number;
-  readonly stages: readonly StageReport[];
-  /** Mean nats a token by domain, in order of measurement. */
-  readonly losses: readonly {
-    readonly measuredAt: number;
-    readonly domains: Readonly<Record<string, number>>;
-  }[];
-  /** Rows served by domain over all rows served. */
-  readonly shares: Readonly<Record<string, number>>;
-  readonly scheduleHash: string;
-  /** SHA-256 of served.log. */
-  readonly servedHash: string;
-  readonly warnings: readonly string[];
-  readonly finished: boolean;
-  readonly resumedAt: number | null;
-  readonly seconds: number;
-  /** Of the batches trained on by this call, those trained on again included. */
-  readonly tokensPerSecond: number;
 }
 
 /**
@@ -298,148 +237,4 @@ function requireMeasurable({ header }: Schedule, manifest: ShardManifest): void 
       "ERR_DOMAIN",
       `policy ${header.policy.name} needs losses of every domain, and ${absent.join(", ")} has no validation stream; build with a larger validation target, or use a static policy`,
     );
-}
-
-/** Whether a resumed run has nothing left to do: every batch acknowledged and the losses at its end recorded. */
-async function isComplete(paths: RunPaths, schedule: Schedule, acknowledged: number): Promise<boolean> {
-  return isFinished(schedule, acknowledged) && (await listReports(paths.folder)).includes(acknowledged);
-}
-
-function isFinished(schedule: Schedule, acknowledged: number): boolean {
-  const end = decidedEnd(schedule);
-  return end.final && acknowledged >= end.batch;
-}
-
-/** What the trainer says, turned into lines, reports and stages. */
-class RunRecorder implements HostHandler {
-  /** Batches acknowledged to this object. */
-  trained = 0;
-  readonly notes: string[] = [];
-  schedule: Schedule;
-  readonly #paths: RunPaths;
-  readonly #log: ServedLog;
-  readonly #required: readonly string[];
-  readonly #onProgress: TrainOptions["onProgress"];
-  #plan: Plan;
-  #hashOf: (batch: number) => string;
-  #reports = 0;
-  #at = 0;
-
-  constructor(
-    paths: RunPaths,
-    log: ServedLog,
-    schedule: Schedule,
-    manifest: ShardManifest,
-    onProgress: TrainOptions["onProgress"],
-  ) {
-    const names = schedule.header.domains.map(({ name }) => name);
-    this.#paths = paths;
-    this.#log = log;
-    this.#required = measurableDomains(manifest, names);
-    this.#onProgress = onProgress;
-    this.schedule = schedule;
-    this.#plan = openPlan(schedule);
-    this.#hashOf = plannedHashes(this.#plan);
-  }
-
-  async ready(state: TrainerState): Promise<void> {
-    requireExtends(this.schedule, state);
-    const end = this.#plan.end().batch;
-    if (state.batch > end)
-      throw new HeadraceError(
-        "ERR_TRAINER",
-        `trainer is ready at batch ${state.batch}, only ${end} are decided; its checkpoint belongs to another run: empty ${this.#paths.checkpoints}`,
-      );
-    const from = this.#log.next;
-    for (let k = from; k < state.batch; k++) this.#log.append(k, this.#hashOf(k));
-    if (from < state.batch)
-      this.notes.push(
-        `the checkpoint is at batch ${state.batch}, the served log ended at ${from}: the lines between were written from the plan`,
-      );
-    this.#log.sync();
-    this.#at = state.batch;
-  }
-
-  async acknowledge(batch: number, served: string, { loss }: Acknowledgement): Promise<void> {
-    const planned = this.#hashOf(batch);
-    if (served !== planned)
-      throw new HeadraceError(
-        "ERR_REPLAY",
-        `trainer consumed rows with served hash ${served} in batch ${batch}, the schedule gives ${planned}; it reads other shards, another schedule or another plan`,
-      );
-    this.#log.append(batch, served);
-    this.trained++;
-    this.#at = batch + 1;
-    this.#show(loss ?? null);
-  }
-
-  async report(value: unknown) {
-    const names = this.schedule.header.domains.map(({ name }) => name);
-    const report = checkLossReport(value, names, { required: this.#required });
-    if (report.measuredAt !== this.#at)
-      throw new HeadraceError(
-        "ERR_TRAINER",
-        `trainer reports losses measured at batch ${report.measuredAt} after ${this.#at} batches; report what the model in hand was trained on`,
-      );
-    this.#log.sync();
-    const { schedule } = await reweight(this.#paths.folder, report);
-    this.schedule = schedule;
-    this.#plan = openPlan(schedule);
-    this.#hashOf = plannedHashes(this.#plan);
-    this.#reports++;
-    this.#show(null);
-    const end = this.#plan.end();
-    return { ...scheduleState(schedule), decidedUntil: end.final ? null : end.batch };
-  }
-
-  async checkpoint(): Promise<void> {
-    this.#log.sync();
-  }
-
-  describe(): string {
-    const before = this.#reports === 0 ? ", before any loss report" : "";
-    return `after ${this.#at} batches${before}`;
-  }
-
-  #show(loss: number | null): void {
-    const { batchRows, rowTokens, batches } = this.schedule.header;
-    const end = this.#plan.end();
-    this.#onProgress?.({
-      batch: this.#at,
-      batches: end.final ? end.batch : batches!,
-      tokens: this.#at * batchRows * rowTokens,
-      stages: this.schedule.stages.length,
-      loss,
-    });
-  }
-}
-
-/** The part of a report that the run folder alone tells. */
-async function describeRun(paths: RunPaths, schedule: Schedule, batches: number) {
-  const { header, stages } = schedule;
-  const names = header.domains.map(({ name }) => name);
-  const byName = (values: ArrayLike<number>, unit: number) =>
-    Object.fromEntries(names.map((name, i) => [name, values[i]! / unit]));
-  const losses = [];
-  for (const measuredAt of await listReports(paths.folder)) {
-    const { domains } = await readReport(paths.folder, measuredAt, names);
-    losses.push({ measuredAt, domains: meanLosses(domains, Object.keys(domains)) });
-  }
-  return {
-    run: paths.folder,
-    policy: header.policy.name,
-    batches,
-    tokens: batches * header.batchRows * header.rowTokens,
-    stages: stages.map((stage) => ({
-      fromBatch: stage.fromBatch,
-      untilBatch: stage.untilBatch,
-      cause: stage.cause.kind,
-      measuredAt: stage.measuredAt ?? null,
-      weights: byName(stage.weights, PARTS),
-      rails: (stage.cause["rails"] as readonly unknown[] | undefined) ?? [],
-    })),
-    losses,
-    shares: byName(openPlan(schedule).served(batches), Math.max(1, batches * header.batchRows)),
-    scheduleHash: scheduleState(schedule).hash,
-  };
 }
