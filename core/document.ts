@@ -10,7 +10,7 @@ export type TokenIds = Uint16Array | Int32Array;
 export interface Document {
   /** Path of the file under the input root, with `/`. */
   readonly source: string;
-  /** 1-based number of the record in that file, counting bad ones. */
+  /** 1-based number of the physical line in that file. */
   readonly line: number;
   readonly domain: DomainName;
   readonly text: string;

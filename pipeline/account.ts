@@ -4,6 +4,7 @@
  */
 import { HeadraceError } from "../core/errors.ts";
 import type { Account, DomainAccount } from "../shards/index.ts";
+import type { ByteAccount } from "./incidents.ts";
 
 /** How one document ended. */
 export type Outcome =
@@ -72,7 +73,7 @@ export class Tally {
   }
 
   /** Adds a file's stored bytes. */
-  bytes(read: number, unreadable: number, total: number): void {
+  bytes({ read, unreadable, total }: ByteAccount): void {
     this.#bytes.read += read;
     this.#bytes.unreadable += unreadable;
     this.#bytes.total += total;

@@ -41,11 +41,13 @@ export interface Incident {
   readonly reason: string;
 }
 
-/** Bytes of input files as stored; read + unreadable = total. */
+/** Bytes of an input file as stored; read + unreadable = total. */
 export interface ByteAccount {
   readonly read: number;
   readonly unreadable: number;
   readonly total: number;
+  /** SHA-256 of all of them, 64 hex digits; null where not all of them were looked at. */
+  readonly sha256: string | null;
 }
 
 /** The code that a reason starts with. */

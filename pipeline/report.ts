@@ -38,6 +38,8 @@ export interface BuildReport {
   readonly reused: number | null;
   /** Input files that were not read, with the reason. */
   readonly skipped: readonly SkippedInput[];
+  /** Sentences about input files that are read otherwise than their names say, or twice. */
+  readonly notices: readonly string[];
   /** Drop rates outside the band that the calibration predicted. */
   readonly alarms: readonly string[];
   /** Domains without a validation stream, with the reason. */
@@ -93,6 +95,7 @@ export function reportOf(of: {
     },
     bytes: account.bytes,
     reused,
+    notices: [...prepared.train.notices, ...(prepared.validation?.notices ?? [])],
     skipped: [...prepared.train.skipped, ...(prepared.validation?.skipped ?? [])],
     ...notes,
     seconds: (performance.now() - of.started) / 1000,

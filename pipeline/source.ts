@@ -97,7 +97,10 @@ export async function* readSource(
       "ERR_ACCOUNT",
       `${file.source}: ${read} bytes read + ${unreadable} unreadable is not its ${file.bytes} bytes; please report this`,
     );
-  yield { ...batch.chunk(lines.line), account: { read, unreadable, total: file.bytes } };
+  yield {
+    ...batch.chunk(lines.line),
+    account: { read, unreadable, total: file.bytes, sha256: stored.sha256 },
+  };
 }
 
 async function* prepend(

@@ -1,6 +1,7 @@
 /**
  * The bytes of an input file, as stored. A file that cannot be read to its planned end never throws: the fault is left for the caller to report.
  */
+import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { messageOf } from "../core/errors.ts";
 import type { Damage } from "./pieces.ts";
@@ -11,7 +12,9 @@ const CHUNK_BYTES = 256 * 1024;
 export class StoredFile {
   readonly #path: string;
   readonly #bytes: number;
+  readonly #hash = createHash("sha256");
   #fault: Damage | null = null;
+  #sha256: string | null = null;
 
   constructor(path: string, bytes: number) {
     this.#path = path;
@@ -21,6 +24,11 @@ export class StoredFile {
   /** What went wrong; to be asked after the last chunk. Its range together with the chunks makes the planned length. */
   get fault(): Damage | null {
     return this.#fault;
+  }
+
+  /** SHA-256 of the bytes, 64 hex digits, once all of them were read; null where they were not. */
+  get sha256(): string | null {
+    return this.#sha256;
   }
 
   /** Chunks of 256 KiB, up to the planned length. */
@@ -38,8 +46,11 @@ export class StoredFile {
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
         if (bytesRead === 0) break;
         at += bytesRead;
-        yield buffer.subarray(0, bytesRead);
+        const chunk = buffer.subarray(0, bytesRead);
+        this.#hash.update(chunk);
+        yield chunk;
       }
+      if (at === this.#bytes) this.#sha256 = this.#hash.digest("hex");
       const { size } = await handle.stat();
       if (size !== this.#bytes)
         this.#fail(

@@ -4,6 +4,7 @@
 import {
   array,
   integer,
+  nullable,
   object,
   oneOf,
   optional,
@@ -23,6 +24,14 @@ export interface TaskFile {
   readonly sha256: string;
 }
 
+/** A file that a task read. */
+export interface TaskInput {
+  readonly source: string;
+  readonly bytes: number;
+  /** Of its bytes as stored; null where not all of them could be read. */
+  readonly sha256: string | null;
+}
+
 /** What a task read, wrote and counted. */
 export interface TaskManifest {
   readonly format: "headrace-task/1";
@@ -31,7 +40,7 @@ export interface TaskManifest {
   /** Hash of everything that can change the task's output. */
   readonly key: string;
   readonly role: "train" | "validation";
-  readonly inputs: readonly { readonly source: string; readonly bytes: number; readonly sha256: string }[];
+  readonly inputs: readonly TaskInput[];
   /** Segments by domain. */
   readonly kept: Readonly<Record<string, TaskFile>>;
   readonly dropped: Readonly<Record<string, TaskFile>>;
@@ -53,7 +62,7 @@ const taskManifest: Parser<TaskManifest> = object({
   task: integer(0),
   key: string,
   role: oneOf("train", "validation"),
-  inputs: array(object({ source: string, bytes: integer(0), sha256: string })),
+  inputs: array(object({ source: string, bytes: integer(0), sha256: nullable(string) })),
   kept: record(taskFile),
   dropped: record(taskFile),
   scores: taskFile,

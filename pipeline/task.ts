@@ -8,14 +8,13 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileWhole } from "../core/commit.ts";
 import type { Document } from "../core/document.ts";
-import { sha256File } from "../core/hash.ts";
 import { openScoreWriter, openShardWriter, type ShardFile, type ShardSchema } from "../shards/index.ts";
 import { Tally } from "./account.ts";
 import { Columns } from "./columns.ts";
 import type { Curator, Judged } from "./curator.ts";
 import type { Task } from "./plan.ts";
 import { readSource, type SourceOptions } from "./source.ts";
-import { parseTaskManifest, type TaskFile, type TaskManifest } from "./task-manifest.ts";
+import { parseTaskManifest, type TaskFile, type TaskInput, type TaskManifest } from "./task-manifest.ts";
 
 /** How far a task is, since the last report. */
 export interface TaskProgress {
@@ -64,13 +63,11 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
   await rm(folder, { recursive: true, force: true });
   const output = new TaskOutput(folder, task, context);
   const tally = new Tally(curator.filters.map(({ name }) => name));
-  const inputs: { source: string; bytes: number; sha256: string }[] = [];
+  const inputs: TaskInput[] = [];
   const surrogatesBefore = curator.tokenizer.loneSurrogates;
   let loneSurrogates = surrogatesBefore;
 
   for (const [index, file] of task.files.entries()) {
-    let read = 0;
-    let unreadable = 0;
     for await (const chunk of readSource(file, context.source)) {
       let tokens = 0;
       let dropped = 0;
@@ -94,8 +91,10 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
         tally.incident();
         output.incidents.push(incident);
       }
-      read += chunk.bytesRead;
-      unreadable += chunk.bytesUnreadable;
+      if (chunk.account) {
+        tally.bytes(chunk.account);
+        inputs.push({ source: file.source, bytes: file.bytes, sha256: chunk.account.sha256 });
+      }
       context.onProgress?.({
         bytes: chunk.bytesRead + chunk.bytesUnreadable,
         documents: chunk.documents.length,
@@ -104,8 +103,6 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
         quarantined: chunk.quarantined.length,
       });
     }
-    tally.bytes(read, unreadable, file.bytes);
-    inputs.push({ source: file.source, bytes: file.bytes, sha256: await identityOf(file.path) });
     loneSurrogates = curator.tokenizer.loneSurrogates;
   }
 
@@ -122,15 +119,6 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
   };
   await writeFileWhole(join(folder, "task.json"), `${JSON.stringify(manifest)}\n`);
   return manifest;
-}
-
-/** The hash of a file's bytes; of nothing where it cannot be read, which is an incident already. */
-async function identityOf(path: string): Promise<string> {
-  try {
-    return await sha256File(path);
-  } catch {
-    return "";
-  }
 }
 
 /** The hash of a document's text that the validation split goes by (docs/format.md 1.5). */

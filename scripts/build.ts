@@ -172,6 +172,7 @@ export function printBuildReport(report: BuildReport): void {
     );
   if (quarantined > 0) say(`quarantined records, with the reason for each: ${report.out}/quarantine.jsonl`);
   for (const { source, reason } of report.skipped) say(`not read: ${source}: ${reason}`);
+  for (const notice of report.notices) say(`note: ${notice}`);
   for (const alarm of report.alarms) say(`drift: ${alarm}`);
   for (const [domain, reason] of Object.entries(report.withoutValidation))
     say(`no validation split in ${domain}: ${reason}`);

@@ -28,7 +28,7 @@ export interface DocumentBatch {
   readonly tokens: TokenIds;
   /** n indices into the file's list of sources. */
   readonly sources: Int32Array;
-  /** n record numbers, 1-based. */
+  /** n physical line numbers, 1-based. */
   readonly lines: Uint32Array;
   /** For each filter n scores. */
   readonly scores: readonly Float32Array[];

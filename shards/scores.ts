@@ -9,7 +9,7 @@ import type { Column } from "./columns.ts";
 /** A document of the input and what was decided about it. */
 export interface ScoreRow {
   readonly source: string;
-  /** 1-based number of the record in the source. */
+  /** 1-based number of the physical line in the source. */
   readonly line: number;
   readonly domain: string;
   readonly tokens: number;

@@ -134,14 +134,13 @@ export function planValidation(
       taken.push(group);
     }
     const last = taken.at(-1);
-    if (!last || sumOf(taken) === 0)
-      return none(`the documents with the lowest hash have more tokens than the limit of ${limit}`);
-    return {
-      kind: "hashes",
-      upTo: BigInt(`0x${last.hash}`),
-      documents: taken.reduce((all, group) => all + group.documents, 0),
-      tokens: sumOf(taken),
-    };
+    if (last && sumOf(taken) > 0)
+      return {
+        kind: "hashes",
+        upTo: BigInt(`0x${last.hash}`),
+        documents: taken.reduce((all, group) => all + group.documents, 0),
+        tokens: sumOf(taken),
+      };
   }
 
   if (!longest) return none("the domain has no documents");

@@ -2,7 +2,8 @@
  * Files for the tests of the reading half, and a reader that checks on every read what must hold on all of them.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { constants, crc32, deflateRawSync, zstdCompressSync } from "node:zlib";
 import type { Document } from "../../core/document.ts";
@@ -67,7 +68,14 @@ export async function readFile(
     batches++;
     if (chunk.account) {
       ended = true;
-      assert.deepEqual(chunk.account, { read, unreadable, total: file.bytes });
+      const { sha256, ...bytes } = chunk.account;
+      assert.deepEqual(bytes, { read, unreadable, total: file.bytes });
+      if (sha256 === null) assert.ok(incidents.length > 0, "a file without an incident has no hash");
+      else
+        assert.equal(
+          sha256,
+          createHash("sha256").update(readFileSync(file.path).subarray(0, file.bytes)).digest("hex"),
+        );
     }
   }
   assert.ok(ended, "no batch carries the account");

@@ -36,7 +36,7 @@ function literalPlan(list: readonly Plain[], targetTokens: number, rowTokens: nu
       if (best === "none" || upTo > (best as { upTo: bigint }).upTo)
         best = { kind: "hashes", upTo, documents: taken.length, tokens };
     }
-    return best;
+    if (best !== "none") return best;
   }
   const most = Math.max(...list.map(({ tokens }) => tokens));
   for (let rows = Math.floor(limit / rowTokens); rows > 0; rows--)
@@ -80,7 +80,7 @@ test("documents that fill the limit to the last token are taken, and one token m
     const plan = planValidation(collect(list, targetTokens), { targetTokens, rowTokens: 1 });
     return plan.kind === "hashes" ? plan.upTo : plan.kind;
   };
-  assert.deepEqual([9, 10, 19, 20, 21, 1000].map(upTo), ["none", 0n, 0n, 1n, 1n, 1n]);
+  assert.deepEqual([9, 10, 19, 20, 21, 1000].map(upTo), ["tail", 0n, 0n, 1n, 1n, 1n]);
 });
 
 test("candidates merged over tasks are those of all documents at once", () => {
@@ -152,6 +152,7 @@ test("a plan that holds nothing out says why", () => {
   });
   assert.deepEqual(plan(Array<Plain>(20).fill({ hash: 1n, tokens: 5 })), {
     kind: "none",
-    reason: "the documents with the lowest hash have more tokens than the limit of 5",
+    reason:
+      "of 20 documents the longest has 5 tokens, and a row of 1024 within the limit of 5 cannot be cut off",
   });
 });
