@@ -27,30 +27,31 @@ export function chooseThreshold(
   const flagged = order.filter((i) => isFlagged(dropWhen, scores[i]!)).length;
   const allTokens = order.reduce((sum, i) => sum + tokens[i]!, 0);
   const base = { documents: order.length, flagged, tokens: allTokens }[target.unit];
+  const share = (sum: number) => (base === 0 ? 0 : sum / base);
   const last = target.unit === "flagged" ? flagged : order.length;
 
-  let best = { dropped: 0, rate: 0 };
+  const wanted = target.rate * base;
+  let best = { dropped: 0, sum: 0 };
   let below = 0;
-  let above = 1;
+  let above = base;
   let sum = 0;
   for (let i = 0; i < last; i++) {
     sum += target.unit === "tokens" ? tokens[order[i]!]! : 1;
     if (i + 1 < order.length && scores[order[i]!] === scores[order[i + 1]!]) continue;
-    const rate = base === 0 ? 0 : sum / base;
-    if (rate <= target.rate) below = rate;
-    else above = Math.min(above, rate);
-    if (Math.abs(rate - target.rate) < Math.abs(best.rate - target.rate)) best = { dropped: i + 1, rate };
+    if (sum <= wanted) below = sum;
+    else above = Math.min(above, sum);
+    if (Math.abs(sum - wanted) < Math.abs(best.sum - wanted)) best = { dropped: i + 1, sum };
   }
-  if (below === target.rate) above = below;
+  if (below === wanted) above = below;
   return {
     on,
     threshold: thresholdAfter(best.dropped, order, scores, dropWhen, target),
     documents: order.length,
     flagged,
     tokens: allTokens,
-    rate: best.rate,
-    below,
-    above: base === 0 ? 0 : above,
+    rate: share(best.sum),
+    below: share(below),
+    above: share(above),
   };
 }
 

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { domainName } from "../../core/domain.ts";
+import { calibrateCascade, driftAlarm, parseTargets } from "../../filters/index.ts";
+
+const C4 = domainName("c4");
+const CC = domainName("commoncrawl");
+const N = 2000;
+const CALIBRATION = calibrateCascade({
+  targets: parseTargets("ads=0.5:documents"),
+  filters: [{ name: "ads", sha256: "s", dropWhen: "high" }],
+  tokenizer: "t",
+  samples: {
+    domains: [C4],
+    domain: new Uint8Array(N),
+    tokens: new Uint8Array(N).fill(1),
+    scores: { ads: Int32Array.from({ length: N }, (_, i) => i) },
+    fingerprint: "f",
+  },
+});
+
+test("a task inside the 99 % band is quiet, one outside it is named with rate and band", () => {
+  assert.deepEqual(
+    driftAlarm(CALIBRATION, [{ filter: "ads", domain: C4, documents: 1000, dropped: 540 }]),
+    [],
+  );
+  const [alarm] = driftAlarm(CALIBRATION, [{ filter: "ads", domain: C4, documents: 1000, dropped: 560 }]);
+  assert.match(
+    alarm?.reason ?? "",
+    /^ads dropped 56.0 % of 1000 documents of c4; 45.\d % to 5[45].\d % was predicted \(99 %\)$/,
+  );
+});
+
+test("the fewer documents a task has the wider its band", () => {
+  const drift = (documents: number) =>
+    driftAlarm(CALIBRATION, [{ filter: "ads", domain: C4, documents, dropped: 0.7 * documents }]).length;
+  assert.deepEqual([10, 30, 100, 1000].map(drift), [0, 0, 1, 1]);
+});
+
+test("a task without documents, and a domain without a sample, never alarm", () => {
+  assert.deepEqual(driftAlarm(CALIBRATION, [{ filter: "ads", domain: C4, documents: 0, dropped: 0 }]), []);
+  assert.deepEqual(
+    driftAlarm(CALIBRATION, [{ filter: "ads", domain: CC, documents: 999, dropped: 999 }]),
+    [],
+  );
+});
+
+test("a drop that was never calibrated is an error", () => {
+  assert.throws(() => driftAlarm(CALIBRATION, [{ filter: "spam", domain: C4, documents: 1, dropped: 1 }]), {
+    code: "ERR_CALIBRATION",
+    message: /drops of "spam" in c4 were observed/,
+  });
+});
