@@ -43,7 +43,7 @@ export interface BuildOptions {
   readonly validation?: readonly string[];
   /** Tokens to hold out a domain, at most 5 % of it. Default 2,048,000 (500 rows of 4,096, as Sheared-LLaMA). 0: none. */
   readonly validationTokens?: number;
-  /** Row at whose boundary a domain of fewer than 20 documents is split. Default 1,024. */
+  /** Row at whose boundary a domain of fewer than 20 documents is split. Default 256. */
   readonly validationRow?: number;
   /** Build anew over the finished shards of another build. Default false. */
   readonly replace?: boolean;

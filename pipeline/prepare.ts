@@ -48,7 +48,7 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
     workers = availableParallelism(),
     shardBytes = 512_000_000,
     validationTokens = 2_048_000,
-    validationRow = 1024,
+    validationRow = 256,
   } = options;
   requireWhole("workers", workers, 1);
   requireWhole("shard-size", shardBytes, 1);

@@ -47,7 +47,7 @@ export const build = command({
       })
       .option("validation-row", {
         type: "number",
-        describe: "row at which a domain of few documents is split [1,024]",
+        describe: "row at which a domain of few documents is split [256]",
       })
       .option("replace", {
         type: "boolean",

@@ -235,6 +235,6 @@ function requireMeasurable({ header }: Schedule, manifest: ShardManifest): void 
   if (absent.length > 0)
     throw new HeadraceError(
       "ERR_DOMAIN",
-      `policy ${header.policy.name} needs losses of every domain, and ${absent.join(", ")} has no validation stream; build with a larger validation target, or use a static policy`,
+      `policy ${header.policy.name} needs losses of every domain, and ${absent.join(", ")} has no validation stream; build with a smaller --validation-row, or use a static policy`,
     );
 }
