@@ -59,6 +59,8 @@ function isAlive(pid: number): boolean {
 async function killHostAt(asked: TrainOptions, lines: number, jitterMs: number): Promise<TrainReport | null> {
   const child = spawn(process.execPath, [join(ROOT, "test/trainer/run-train.ts"), JSON.stringify(asked)], {
     stdio: ["ignore", "pipe", "pipe"],
+    // A killed headrace leaves the folder of its socket.
+    env: { ...process.env, TMPDIR: dir },
   });
   let output = "";
   let errors = "";
