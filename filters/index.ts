@@ -1,3 +1,4 @@
+/** Entry point `headrace/filters`: text and tokens in, verdict out; training, calibration and evaluation of the built-in filters. */
 export { ADS } from "./ads.ts";
 export {
   type CalibrationRequest,
