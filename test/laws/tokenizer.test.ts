@@ -109,13 +109,13 @@ const vocabularies: fc.Arbitrary<Vocabulary> = fc
     pieces: fc.uniqueArray(
       fc.tuple(
         fc.string({
-          unit: fc.constantFrom(SPACE_MARK, "a", "b", "\u00e9", "\u{1f600}"),
+          unit: fc.constantFrom(..."aaaaabbbbb", SPACE_MARK, "\u00e9", "\u{1f600}"),
           minLength: 2,
           maxLength: 6,
         }),
-        fc.integer({ min: -8, max: 0 }),
+        fc.integer({ min: -16, max: 0 }),
       ),
-      { selector: ([piece]) => piece, maxLength: 30 },
+      { selector: ([piece]) => piece, minLength: 10, maxLength: 40 },
     ),
     dummyPrefix: fc.integer({ min: 0, max: 1 }),
   })
@@ -123,10 +123,14 @@ const vocabularies: fc.Arbitrary<Vocabulary> = fc
     const singles = [SPACE_MARK, "a", "b", "\u00e9", "\u{1f600}"].map((piece) => [piece, -9] as const);
     return parseSentencePieceModel(modelOf([...singles, ...pieces], { normalizer: { 3: dummyPrefix } }), "m");
   });
-const letters = fc.string({
-  unit: fc.constantFrom(" ", SPACE_MARK, "a", "b", "\u00e9", "\u{1f600}", "c", "\n"),
-  maxLength: 150,
-});
+const letters = fc.oneof(
+  fc.string({
+    unit: fc.constantFrom(" ", SPACE_MARK, "a", "b", "\u00e9", "\u{1f600}", "c", "\n"),
+    maxLength: 150,
+  }),
+  fc.string({ unit: fc.constantFrom("a", "b"), minLength: 60, maxLength: 200 }),
+  fc.string({ unit: fc.constantFrom("a", "a", "b", " "), minLength: 60, maxLength: 200 }),
+);
 
 test("any vocabulary's ids are those of the quadratic definition, also beyond the length where the heap takes over", () => {
   fc.assert(

@@ -159,23 +159,31 @@ test("a tokenizer.json that this engine cannot encode exactly is refused by name
 });
 
 test("merges whose results interleave are refused, since SentencePiece orders by the result", () => {
-  const pieces = [
-    ["aab", -1],
-    ["baa", -2],
-    ["aa", -3],
-    ["ab", -4],
-    ["ba", -5],
-    ["a", -6],
-    ["b", -7],
-    [SPACE_MARK, -8],
+  const letters = [["a", -9], ["b", -9], ...runsOf(1)] as const;
+  const pairs = [
+    ["aa", -1],
+    ["ab", -2],
+    ["ba", -3],
   ] as const;
-  const json = JSON.parse(tokenizerJson(pieces));
-  const [first, second, third, ...rest] = json.model.merges as readonly string[];
-  json.model.merges = [first, third, second, ...rest];
-  assert.throws(() => parseTokenizerJson(JSON.stringify(json), "j"), {
-    code: "ERR_TOKENIZER",
-    message: /^j: the merges of "aab" and "baa" interleave, so its merges are not SentencePiece's/,
-  });
+  const refusals = [
+    [[...pairs, ["aab", -4], ["baa", -5], ...letters], ["aa b", "ba a"], '"aab" and "baa"'],
+    [[["aab", 2], ["baa", 1], ...pairs, ...letters], ["aa b", "ba a"], '"aab" and "baa"'],
+    [
+      [...pairs, ["aab", -4], ...letters, ...runsOf(2, 3)],
+      ["aa b", "\u2581\u2581 \u2581"],
+      '"aab" and "\u2581\u2581\u2581"',
+    ],
+  ] as const;
+  for (const [pieces, [before, moved], names] of refusals) {
+    const json = JSON.parse(tokenizerJson(pieces, { order: "longest left first" }));
+    const merges: string[] = json.model.merges.filter((merge: string) => merge !== moved);
+    merges.splice(merges.indexOf(before) + 1, 0, moved);
+    json.model.merges = merges;
+    assert.throws(() => parseTokenizerJson(JSON.stringify(json), "j"), {
+      code: "ERR_TOKENIZER",
+      message: `j: the merges of ${names} interleave, so its merges are not SentencePiece's; use --tokenizer-engine transformers (exact for other tokenizers, far slower)`,
+    });
+  }
 });
 
 test("a special token that is not matched plainly is refused only when special tokens are to be parsed", () => {

@@ -55,16 +55,19 @@ test("any model that is not refused has the ids that sentencepiece gives now", {
   const models = fc.record({
     pieces: fc.uniqueArray(
       fc.tuple(
-        fc.string({ unit: fc.constantFrom(...units), minLength: 2, maxLength: 6 }),
+        fc.string({ unit: fc.constantFrom(..."aaaaabbbbb", ...units), minLength: 2, maxLength: 6 }),
         fc.integer({ min: -8, max: 0 }),
       ),
       { selector: ([piece]) => piece, minLength: 3, maxLength: 30 },
     ),
     dummyPrefix: fc.integer({ min: 0, max: 1 }),
-    texts: fc.array(fc.string({ unit: fc.constantFrom(...units, " ", "c", "\n"), maxLength: 150 }), {
-      minLength: 20,
-      maxLength: 20,
-    }),
+    texts: fc.array(
+      fc.oneof(
+        fc.string({ unit: fc.constantFrom(...units, " ", "c", "\n"), maxLength: 150 }),
+        fc.string({ unit: fc.constantFrom("a", "b"), minLength: 60, maxLength: 200 }),
+      ),
+      { minLength: 20, maxLength: 20 },
+    ),
   });
   const jobs = fc.sample(models, 150).map(({ pieces, dummyPrefix, texts }, i) => {
     const model = join(folder, `${i}.model`);
