@@ -26,8 +26,8 @@ export function exampleMaker(pieces: PieceTable): (tokens: TokenIds) => Example 
   return (tokens) => {
     const counts = counter(tokens, tokens.length);
     const found = Array.from(
-      counts.ids.subarray(0, counts.distinct),
-      (id, k) => [id, counts.levels[k]!] as const,
+      { length: counts.distinct },
+      (_, k) => [counts.ids[k]!, counts.levels[k]!] as const,
     );
     found.sort(([a], [b]) => a - b);
     return {

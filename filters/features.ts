@@ -17,6 +17,8 @@ export interface Counts {
   readonly ids: Int32Array;
   readonly levels: Uint8Array;
   readonly distinct: number;
+  /** For each table of weights, the sum over distinct ids of level x weight. Exact below 2^53. */
+  readonly sums: readonly number[];
   /** Sum of level squared over distinct ids. */
   readonly squares: number;
   /** Lines that hold something, and the ids of the longest. */
@@ -24,15 +26,26 @@ export interface Counts {
   readonly longestLine: number;
 }
 
-/** Adds 1 in the counters of ids whose piece is a newline, far above any count, so that one look-up tells both. */
+/** Marks the counter of an id whose piece is a newline, far above any count, so that one look-up tells both. */
 const NEWLINE = 2 ** 30;
 
-/** A counter of a vocabulary's ids. Its result lives in scratch memory that the next call overwrites; not for two threads. */
-export function tokenCounter({
-  classes: classOf,
-  lengths,
-}: PieceTable): (tokens: TokenIds, count: number) => Counts {
+/** How many tables of weights one counter adds up: what fits a record of 16 bytes beside the piece. */
+export const COUNTER_TABLES = 3;
+
+/**
+ * A counter of a vocabulary's ids, which also adds up to three tables of weights (one entry an id, |weight| <= 2^24).
+ * Its result lives in scratch memory that the next call overwrites; not for two threads.
+ */
+export function tokenCounter(
+  { classes: classOf, lengths }: PieceTable,
+  weights: readonly Int32Array[] = [],
+): (tokens: TokenIds, count: number) => Counts {
   const seen = Int32Array.from(classOf, (kind) => (kind === CLASS.newline ? NEWLINE : 0));
+  // One record an id: class and length of its piece, then its weights. A distinct id touches one cache line here, not one a table.
+  const records = new Int32Array(4 * classOf.length);
+  classOf.forEach((kind, id) => {
+    records.set([kind + 256 * lengths[id]!, ...weights.map((table) => table[id]!)], 4 * id);
+  });
   const classes = new Uint32Array(CLASS_COUNT);
   const ids = new Int32Array(classOf.length + 1);
   const levels = new Uint8Array(classOf.length + 1);
@@ -61,18 +74,27 @@ export function tokenCounter({
     classes.fill(0);
     let squares = 0;
     let characters = 0;
+    let first = 0;
+    let second = 0;
+    let third = 0;
     for (let k = 0; k < distinct; k++) {
       const id = ids[k]!;
-      const times = seen[id]! & (NEWLINE - 1);
-      seen[id] = seen[id]! & NEWLINE;
+      const counter = seen[id]!;
+      const times = counter & (NEWLINE - 1);
+      seen[id] = counter - times;
       const level = 32 - Math.clz32(times);
       levels[k] = level;
       squares += level * level;
-      characters += times * lengths[id]!;
-      const kind = classOf[id]!;
-      classes[kind] = classes[kind]! + times;
+      const at = id << 2;
+      const piece = records[at]!;
+      characters += Math.imul(times, piece >> 8);
+      classes[piece & 255] = classes[piece & 255]! + times;
+      first += Math.imul(level, records[at + 1]!);
+      second += Math.imul(level, records[at + 2]!);
+      third += Math.imul(level, records[at + 3]!);
     }
-    return { tokens: count, characters, classes, ids, levels, distinct, squares, lines, longestLine };
+    const sums = [first, second, third];
+    return { tokens: count, characters, classes, ids, levels, distinct, squares, sums, lines, longestLine };
   };
 }
 
@@ -83,7 +105,11 @@ function per(part: number, whole: number): number {
 
 /** A measure: the ids of some classes, in parts of 1,024 of all ids. */
 function share(...kinds: readonly number[]): (counts: Counts) => number {
-  return ({ classes, tokens }) => per(1024 * kinds.reduce((sum, kind) => sum + classes[kind]!, 0), tokens);
+  return ({ classes, tokens }) => {
+    let sum = 0;
+    for (let k = 0; k < kinds.length; k++) sum += classes[kinds[k]!]!;
+    return per(1024 * sum, tokens);
+  };
 }
 
 const signs = share(

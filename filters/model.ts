@@ -158,19 +158,17 @@ export function filterOf(text: string, subject: string): ModelFilter {
 /** The parts of a model that decide scores. */
 export type ScoringModel = Pick<FilterModel, "bias" | "pieces" | "tokenWeights" | "measures">;
 
-/** The scorer of a model. It owns its scratch memory (some bytes an id); not for use by two threads at once. */
+/** The scorer of a model. It owns its scratch memory (16 bytes an id); not for use by two threads at once. */
 export function scorerOf(model: ScoringModel): Filter["score"] {
-  const counts = tokenCounter(model.pieces);
-  return (_text, tokens, count) => scoreOf(model, counts(tokens, count));
+  const counts = tokenCounter(model.pieces, [model.tokenWeights]);
+  return (_text, tokens, count) => scoreOf(model, counts(tokens, count), 0);
 }
 
-/** The score of counted ids. */
-export function scoreOf({ bias, measures, tokenWeights }: ScoringModel, counts: Counts): number {
-  const { ids, levels, distinct, squares } = counts;
-  let sum = 0;
-  for (let k = 0; k < distinct; k++) sum += levels[k]! * tokenWeights[ids[k]!]!;
+/** The score of counted ids; the model's weights are those of `counts.sums[table]`. */
+export function scoreOf({ bias, measures }: ScoringModel, counts: Counts, table: number): number {
+  const { squares } = counts;
   let score = bias;
-  if (squares > 0) score += Math.floor((256 * sum) / Math.floor(256 * Math.sqrt(squares)));
+  if (squares > 0) score += Math.floor((256 * counts.sums[table]!) / Math.floor(256 * Math.sqrt(squares)));
   for (const { measure, edges, weights } of measures) {
     const value = MEASURES[measure](counts);
     let bucket = 0;

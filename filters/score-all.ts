@@ -3,7 +3,7 @@
  */
 import type { TokenIds } from "../core/document.ts";
 import type { PieceTable } from "./classes.ts";
-import { type Counts, tokenCounter } from "./features.ts";
+import { COUNTER_TABLES, tokenCounter } from "./features.ts";
 import type { Filter } from "./filter.ts";
 import { type ModelFilter, scoreOf } from "./model.ts";
 
@@ -12,27 +12,37 @@ export type ScoreAll = (text: string, tokens: TokenIds, count: number, out: Int3
 
 /** The joint scorer: the same integers as `filter.score` one by one, for little more than the cost of the first. Owns scratch memory. */
 export function scoreAll(filters: readonly Filter[]): ScoreAll {
-  const counters: {
+  const groups: {
     readonly pieces: PieceTable;
-    readonly count: (tokens: TokenIds, count: number) => Counts;
+    readonly members: { readonly column: number; readonly filter: ModelFilter }[];
   }[] = [];
-  const counterOf = filters.map((filter) => {
-    if (!isModelFilter(filter)) return null;
+  const others: { readonly column: number; readonly filter: Filter }[] = [];
+  filters.forEach((filter, column) => {
+    if (!isModelFilter(filter)) {
+      others.push({ column, filter });
+      return;
+    }
     const { pieces } = filter.model;
-    const at = counters.findIndex((counter) => samePieces(counter.pieces, pieces));
-    return at >= 0 ? at : counters.push({ pieces, count: tokenCounter(pieces) }) - 1;
+    const group = groups.find((one) => one.members.length < COUNTER_TABLES && samePieces(one.pieces, pieces));
+    if (group) group.members.push({ column, filter });
+    else groups.push({ pieces, members: [{ column, filter }] });
   });
+  const counted = groups.map(({ pieces, members }) => ({
+    members,
+    countIds: tokenCounter(
+      pieces,
+      members.map(({ filter }) => filter.model.tokenWeights),
+    ),
+  }));
   return (text, tokens, count, out) => {
-    const counted: (Counts | undefined)[] = [];
-    for (let f = 0; f < filters.length; f++) {
-      const filter = filters[f]!;
-      const c = counterOf[f]!;
-      if (c === null || !isModelFilter(filter)) out[f] = filter.score(text, tokens, count);
-      else {
-        counted[c] ??= counters[c]!.count(tokens, count);
-        out[f] = scoreOf(filter.model, counted[c]);
+    for (const { members, countIds } of counted) {
+      const counts = countIds(tokens, count);
+      for (let m = 0; m < members.length; m++) {
+        const { column, filter } = members[m]!;
+        out[column] = scoreOf(filter.model, counts, m);
       }
     }
+    for (const { column, filter } of others) out[column] = filter.score(text, tokens, count);
   };
 }
 

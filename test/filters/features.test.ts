@@ -21,6 +21,15 @@ test("ids are told apart in order of first use, each with the binary length of i
   assert.equal(squares, 4 + 9 + 1);
 });
 
+test("tables of weights are added up by level, each for itself", () => {
+  const weights = [1, -100].map((weight) => Int32Array.from(PIECES, (_, id) => weight * (id + 1)));
+  const { sums } = tokenCounter(pieceTable(PIECES), weights)(
+    Int32Array.of(THE!, HOUSE!, HOUSE!, NEWLINE!),
+    4,
+  );
+  assert.deepEqual(sums, [1 + 2 * 2 + 3, -100 * (1 + 2 * 2 + 3), 0]);
+});
+
 test("nothing of a document is left for the next", () => {
   counted(THE, THE, NEWLINE, NEWLINE, NEWLINE);
   const { distinct, levels, lines, classes } = counted(THE, NEWLINE);
