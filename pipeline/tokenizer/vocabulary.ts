@@ -86,6 +86,12 @@ export function checkVocabulary(vocabulary: Vocabulary, subject: string): Vocabu
         "ERR_TOKENIZER",
         `${subject} has no byte piece ${bytePiece(byte)}: without byte fallback it is not supported; ${WAY_OUT}`,
       );
+  const unknown = types.reduce((count, type) => count + (type === PIECE_TYPE.unknown ? 1 : 0), 0);
+  if (unknown !== 1)
+    throw new HeadraceError(
+      "ERR_TOKENIZER",
+      `${subject} has ${unknown} unknown pieces; exactly one is supported; ${WAY_OUT}`,
+    );
   const characters = new Set<string>();
   for (const piece of ids.keys()) for (const character of piece) characters.add(character);
   for (const character of characters)
