@@ -12,6 +12,7 @@ import {
   type FilterVerdict,
   judge,
   loadFilter,
+  scoreAll,
 } from "../filters/index.ts";
 import { encodeDocumentInto, loadTokenizer, type Tokenizer, tokenBuffer } from "./tokenizer/index.ts";
 
@@ -51,12 +52,13 @@ export interface Curator {
 /** Loads the tokenizer and the filters of a setup. Throws ERR_TOKENIZER, ERR_FILTER and ERR_CALIBRATION. */
 export async function openCurator(setup: CurateSetup): Promise<Curator> {
   const tokenizer = await openTokenizer(setup);
-  const filters = await Promise.all(setup.filters.map((name) => loadFilter(name, tokenizer.sha256)));
+  const filters = setup.filters.map((name) => loadFilter(name, tokenizer.sha256));
   const twice = filters.find(({ name }, i) => filters.findIndex((other) => other.name === name) !== i);
   if (twice)
     throw new HeadraceError("ERR_FILTER", `filter "${twice.name}" is named twice; name each filter once`);
   const cascade = setup.calibration === null ? [] : cascadeFor(setup.calibration, tokenizer, filters);
   const buffer = tokenBuffer(tokenizer);
+  const scoreDocument = scoreAll(filters);
   const scores = new Int32Array(filters.length);
   const front = setup.bos ? 1 : 0;
   const around = front + (setup.eos ? 1 : 0);
@@ -72,8 +74,7 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
         0,
       );
       const inner = front === 0 ? buffer.ids : buffer.ids.subarray(front);
-      for (let f = 0; f < filters.length; f++)
-        scores[f] = filters[f]!.score(document.text, inner, count - around);
+      scoreDocument(document.text, inner, count - around, scores);
       return { tokens: buffer.ids, count, scores, verdict: judge(scores, document.domain, cascade) };
     },
   };
