@@ -1,3 +1,4 @@
+/** Tokenizers: text to ids with the fingerprint that shards name. `loadTokenizer` opens one. */
 export { type BpeOptions, bpeTokenizer } from "./bpe-tokenizer.ts";
 export { encodeDocument, encodeDocumentInto } from "./document.ts";
 export { LLAMA2_SHA256 } from "./llama2.ts";

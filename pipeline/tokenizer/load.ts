@@ -13,8 +13,8 @@ import { loadTransformersTokenizer } from "./transformers.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 export interface LoadOptions extends BpeOptions {
-  /** `built-in` (the default), or `transformers` for what the built-in engine refuses. */
-  readonly engine?: "built-in" | "transformers";
+  /** `headrace` (the default), or `transformers` for what ours refuses. */
+  readonly engine?: "headrace" | "transformers";
 }
 
 /**
