@@ -71,9 +71,9 @@ export async function loadTransformersTokenizer(
   const encoder = build(spelled);
   const decoder = parse ? encoder : build(whole);
 
-  const ids = new Map(decoder.get_vocab());
-  for (const { id, content } of json.added_tokens) ids.set(content, id);
-  const vocabularySize = Math.max(-1, ...ids.values()) + 1;
+  let vocabularySize = 0;
+  const ids = [...decoder.get_vocab().values(), ...json.added_tokens.map(({ id }) => id)];
+  for (const id of ids) vocabularySize = Math.max(vocabularySize, id + 1);
   const specialId = (name: string | null | undefined, fallback: string): number | null => {
     const special = json.added_tokens.find(
       ({ content, special }) => special && content === (name ?? fallback),
