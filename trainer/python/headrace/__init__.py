@@ -3,6 +3,7 @@
 Importing it loads numpy and nothing else; torch is loaded by headrace.train and headrace.torch_llama alone.
 """
 
+from . import loop
 from .client import Client, connect
 from .errors import HeadraceError
 from .losses import LossSum, make_report
@@ -27,6 +28,7 @@ __all__ = [
     "ShardReader",
     "add_served",
     "connect",
+    "loop",
     "make_report",
     "parse_schedule",
     "rank_positions",

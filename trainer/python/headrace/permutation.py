@@ -62,7 +62,7 @@ def networks(keys: Sequence[Key], sizes: Sequence[int]) -> Networks:
 
 
 def walk(nets: Networks, which: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Values at `positions` of the networks `which` (one index a position). int64; some 0.2 microseconds a position in batches of 3,584."""
+    """Values at `positions` of the networks `which` (one index a position). int64; under four passes on average."""
     values = np.empty(len(positions), dtype=np.int64)
     x = positions.astype(np.uint32)
     waiting = None

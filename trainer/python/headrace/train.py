@@ -17,8 +17,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Sequence, TypeVar
 
-# A deterministic cuBLAS must be asked for before CUDA starts.
+# Both are read when torch is loaded: a deterministic cuBLAS, and threads that sleep at a barrier instead of spinning on a shared CPU.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
@@ -244,7 +245,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kv-heads", type=int, help="heads of keys and values (as many as heads)")
     parser.add_argument("--hidden", type=int, help="width of the SwiGLU layer (8/3 of dim, in 32s)")
     parser.add_argument("--tied", action="store_true", help="one matrix for input and output embeddings")
-    parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate (0.001)")
+    parser.add_argument("--lr", type=float, default=1e-2, help="peak learning rate (0.01, for the size above)")
     parser.add_argument("--warmup", type=int, help="batches of warm-up (100, at most a tenth of the run)")
     parser.add_argument("--seed", type=int, default=1227, help="seed of the first weights (1227)")
     parser.add_argument("--micro-batch", type=int, help="rows of one step of one rank (its whole share)")

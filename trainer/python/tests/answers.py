@@ -49,7 +49,12 @@ def act(run, report):
 def read(run):
     """Checks a schedule on disk; how far it is known."""
     schedule = read_schedule(run)
-    return {"stages": len(schedule.stages), "hash": schedule.hash, "end": schedule.end.batch, "final": schedule.end.final}
+    return {
+        "stages": len(schedule.stages),
+        "hash": schedule.hash,
+        "end": schedule.end.batch,
+        "final": schedule.end.final,
+    }
 
 
 def sample(run, shards, batches, rank, world, microBatch):
@@ -73,7 +78,9 @@ def evaluation(shards, rowTokens, tokensPerDomain):
     """The validation rows of every measurable domain."""
     with ShardReader(shards, "validation") as reader:
         return {
-            name: [row.tolist() for rows in evaluation_rows(reader, name, rowTokens, tokensPerDomain, 3) for row in rows]
+            name: [
+                row.tolist() for rows in evaluation_rows(reader, name, rowTokens, tokensPerDomain, 3) for row in rows
+            ]
             for name in measurable(reader, reader.domains)
         }
 
