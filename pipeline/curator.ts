@@ -84,11 +84,7 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
 export async function openTokenizer(
   setup: Pick<CurateSetup, "tokenizer" | "engine" | "specialTokens">,
 ): Promise<Tokenizer> {
-  if (setup.engine === "transformers") {
-    const { loadTransformersTokenizer } = await import("./tokenizer/transformers.ts");
-    return loadTransformersTokenizer(setup.tokenizer);
-  }
-  return loadTokenizer(setup.tokenizer, { specialTokens: setup.specialTokens });
+  return loadTokenizer(setup.tokenizer, { engine: setup.engine, specialTokens: setup.specialTokens });
 }
 
 function cascadeFor(
