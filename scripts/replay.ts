@@ -8,6 +8,9 @@ import { given } from "./build-options.ts";
 import { command } from "./command.ts";
 import { grouped, Progress, printJson, say, size } from "./display.ts";
 
+/** Differences printed for a person; damage to one batch often shows in all that follow. */
+const SHOWN = 12;
+
 /** The command. */
 export const replay = command({
   command: "replay <run>",
@@ -62,7 +65,9 @@ export function printReplayReport(report: ReplayReport): void {
   say(
     `${report.stages} stages (${report.updates} recomputed from losses), ${grouped(report.batches)} batches, ${report.shards} shards (${size(report.bytes)})`,
   );
-  for (const { where, expected, seen } of report.differences)
+  for (const { where, expected, seen } of report.differences.slice(0, SHOWN))
     say(`differs: ${where}: expected ${expected}; seen ${seen}`);
+  const more = report.differences.length - SHOWN;
+  if (more > 0) say(`and ${grouped(more)} more; --json lists them all`);
   say(report.identical ? "replay: identical" : `replay: ${report.differences.length} differences`);
 }
