@@ -30,7 +30,7 @@ def holding(path: str, wait_seconds: float) -> Iterator[None]:
 
 
 def _acquire(path: str, mine: str, until: float) -> None:
-    pending = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
+    pending = f"{path}.{secrets.token_hex(6)}.tmp"
     while True:
         with open(pending, "w", encoding="utf-8") as file:
             file.write(mine)

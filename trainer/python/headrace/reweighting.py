@@ -225,11 +225,11 @@ def _weights_of(schedule: Schedule) -> Weights:
 
 
 def _exhausted_domains(schedule: Schedule) -> List[str]:
+    """The domains that earlier stages closed because they had given all their rows."""
     names: List[str] = []
     for stage in schedule.stages:
-        names += (
-            stage.cause["domains"] if stage.cause["kind"] in ("exhausted", "stop") else stage.cause.get("exhausted", [])
-        )
+        closed = stage.cause.get("domains", stage.cause.get("exhausted"))
+        names += closed if isinstance(closed, list) else []
     return names
 
 
