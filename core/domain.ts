@@ -6,7 +6,7 @@ import { HeadraceError } from "./errors.ts";
 declare const brand: unique symbol;
 type Brand<T, B extends string> = T & { readonly [brand]: B };
 
-/** The name of a domain: 1 to 64 of a-z, 0-9, `_`, `-` and `.`, not starting with a dot; it is also a folder's name. */
+/** The name of a domain: 1 to 64 of a-z, 0-9, `_`, `-` and `.`, not starting with a dot and not digits alone (which JavaScript objects put first); it is also a folder's name. */
 export type DomainName = Brand<string, "DomainName">;
 
 /** What is asked for: a weight a domain, finite, >= 0, sum 1 to within 1e-6 (then divided by the sum). Keys in domain order. */
@@ -17,10 +17,10 @@ export type DomainLosses = Readonly<Record<DomainName, number>>;
 
 /** Checks a name. Throws ERR_DOMAIN. */
 export function domainName(name: string): DomainName {
-  if (!/^[a-z0-9_-][a-z0-9._-]{0,63}$/.test(name))
+  if (!/^(?!\d+$)[a-z0-9_-][a-z0-9._-]{0,63}$/.test(name))
     throw new HeadraceError(
       "ERR_DOMAIN",
-      `domain name ${JSON.stringify(name)} is not 1 to 64 of a-z 0-9 _ - . ; rename it`,
+      `domain name ${JSON.stringify(name)} is not 1 to 64 of a-z 0-9 _ - . with a letter or sign among them; rename it`,
     );
   return name as DomainName;
 }
