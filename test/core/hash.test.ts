@@ -5,11 +5,11 @@ import { canonicalJson, chainHash, hashOf, sha256 } from "../../core/hash.ts";
 
 test("canonical JSON is RFC 8785's own example", () => {
   // RFC 8785, 3.2.2 and 3.2.3.
-  const value = {
-    numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
-    string: "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/",
-    literals: [null, true, false],
-  };
+  const value = JSON.parse(String.raw`{
+    "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+    "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+    "literals": [null, true, false]
+  }`);
   assert.equal(
     canonicalJson(value),
     '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
