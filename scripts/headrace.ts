@@ -2,6 +2,7 @@
 /**
  * The command line, one command a file. Exit status 0: done; 1: failed; 2: the arguments are wrong; 3: done, but some input could not be read.
  */
+import { existsSync, readFileSync } from "node:fs";
 import yargs, { type CommandModule } from "yargs";
 import { hideBin } from "yargs/helpers";
 import { build } from "./build.ts";
@@ -38,6 +39,7 @@ const COMMANDS: readonly CommandModule[] = [
 const cli = yargs(hideBin(process.argv))
   .scriptName("headrace")
   .usage("$0 <command>\n\nExact, replayable data curation and domain mixing for continual pre-training.")
+  .version(version())
   .strict()
   .demandCommand(1, "name a command")
   .recommendCommands()
@@ -50,6 +52,14 @@ const cli = yargs(hideBin(process.argv))
     );
   });
 for (const module of COMMANDS) cli.command(module);
+
+/** The version of the package, whose root is one folder up in a checkout and two in the package. */
+function version(): string {
+  const path = ["../package.json", "../../package.json"]
+    .map((name) => new URL(name, import.meta.url))
+    .find(existsSync);
+  return path ? (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version : "unknown";
+}
 
 /** Arguments that yargs refuses. */
 class UsageError extends Error {}
