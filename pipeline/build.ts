@@ -3,17 +3,14 @@
  * The shards are a function of the inputs, the tokenizer, the filters, the calibration and the options: the same bytes whatever the
  * number of workers, and after any crash. A build that was interrupted goes on after its last finished task.
  */
-import { createReadStream } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { openPending, writeFileWhole } from "../core/commit.ts";
-import { SLIMPAJAMA_DOMAINS } from "../core/domain.ts";
 import { hashOf } from "../core/hash.ts";
-import { type Calibration, driftAlarm } from "../filters/index.ts";
-import { type Account, manifestFingerprint, type ShardManifest, writeManifest } from "../shards/index.ts";
-import { addAccounts, holdOut, requireBalance } from "./account.ts";
+import type { Calibration } from "../filters/index.ts";
+import type { Account, ShardManifest } from "../shards/index.ts";
 import { calibrate, writeCalibration } from "./calibrate.ts";
-import { type CompactJob, type CompactResult, compactScoreTable } from "./compaction.ts";
+import type { CompactJob, CompactResult } from "./compaction.ts";
+import { domainsOf, finish } from "./finish.ts";
 import { claimFolder, finishedBuild } from "./folder.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 import { takeLock } from "./lock.ts";
@@ -21,14 +18,11 @@ import type { BuildOptions, BuildProgress } from "./options.ts";
 import { planTasks, type Task } from "./plan.ts";
 import { runPool } from "./pool.ts";
 import { type Prepared, prepare } from "./prepare.ts";
-import { type BuildReport, observedDrops, reportOf } from "./report.ts";
+import { type BuildReport, readNotes, reportOf } from "./report.ts";
 import { finishedTask, type TaskProgress, taskFolder } from "./task.ts";
 import type { TaskManifest } from "./task-manifest.ts";
 import type { WorkSetup } from "./work.ts";
 import type { BuildJob } from "./worker.ts";
-
-/** Version of what a build makes of its tasks; a change of the code that changes bytes raises it. */
-const BUILD_VERSION = 1;
 
 /** Builds filtered Arrow shards. Resumable; throws a HeadraceError that says the way out, leaving nothing half-written. */
 export async function build(options: BuildOptions): Promise<BuildReport> {
@@ -36,7 +30,13 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
   const prepared = await prepare(options);
   const finished = await finishedBuild(prepared);
   if (finished)
-    return reportOf({ prepared, manifest: finished, started, ...(await notesOf(prepared)), reused: null });
+    return reportOf({
+      prepared,
+      manifest: finished,
+      started,
+      notes: await readNotes(prepared.buildFolder),
+      reused: null,
+    });
   const unlock = takeLock(join(prepared.buildFolder, "lock"));
   const ledger = openLedger(prepared.buildFolder);
   try {
@@ -44,9 +44,9 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
     const calibration = await settleCalibration(prepared, ledger);
     const { tasks, reused } = await readAll(prepared, calibration, ledger);
     const compacted = await compactAll(prepared, tasks);
-    const manifest = await finish(prepared, calibration, tasks, compacted);
+    const manifest = await finishAll(prepared, calibration, tasks, compacted);
     ledger.event("finished", manifest.fingerprint);
-    return reportOf({ prepared, manifest, started, ...(await notesOf(prepared)), reused });
+    return reportOf({ prepared, manifest, started, notes: await readNotes(prepared.buildFolder), reused });
   } finally {
     ledger.close();
     unlock();
@@ -149,39 +149,31 @@ async function compactAll(
   });
 }
 
-/** Writes everything that covers the whole build, the manifest last, and removes the segments. */
-async function finish(
+/** Writes what covers the whole build, and removes the segments. */
+async function finishAll(
   prepared: Prepared,
   calibration: Calibration | null,
   tasks: readonly TaskManifest[],
   compacted: readonly CompactResult[],
 ): Promise<ShardManifest> {
   const { dir, buildFolder, curator, curate } = prepared;
-  const filters = curator.filters.map(({ name }) => name);
-  const plans = Object.fromEntries(compacted.map(({ domain, plan }) => [domain, plan]));
-  const tables = await compactScoreTable({ dir, buildFolder, tasks, filters, plans });
-  for (const name of ["quarantine.jsonl", "incidents.jsonl"])
-    await joinFiles(
-      join(dir, name),
-      tasks.map((task) => join(taskFolder(buildFolder, task.key), name)),
-    );
-  if (calibration) await writeCalibration(join(dir, "calibration.json"), calibration);
-  await writeFileWhole(join(buildFolder, "notes.json"), JSON.stringify(notes(calibration, tasks, compacted)));
-
   const { tokenizer } = curator;
-  const domains = domainsOf(tasks);
-  const account = accountOf(tasks, compacted, filters);
-  requireBalance(account);
-  const unsigned: Omit<ShardManifest, "fingerprint"> = {
-    format: "headrace-shards/1",
-    key: hashOf({
-      version: BUILD_VERSION,
-      inputs: tasks.flatMap((task) =>
-        task.inputs.map(({ source, sha256 }) => ({ role: task.role, source, sha256 })),
-      ),
-      description: prepared.description,
-      calibration: calibration && hashOf(calibration),
-    }),
+  const folders = tasks.map((task) => taskFolder(buildFolder, task.key));
+  const { drop: _, ...options } = prepared.description;
+  const manifest = await finish({
+    dir,
+    buildFolder,
+    parts: tasks,
+    compacted,
+    scores: tasks.map((task, i) => ({
+      path: join(folders[i]!, task.scores.path),
+      heldOut: task.role === "validation",
+    })),
+    lines: folders.map((folder) => ({
+      quarantine: join(folder, "quarantine.jsonl"),
+      incidents: join(folder, "incidents.jsonl"),
+    })),
+    calibration,
     tokenizer: {
       name: curate.tokenizer === "llama-2" ? "llama-2" : tokenizer.name,
       sha256: tokenizer.sha256,
@@ -193,100 +185,22 @@ async function finish(
     },
     tokenType: tokenizer.tokenType,
     filters: curator.filters.map(({ name, sha256, dropWhen }) => ({ name, sha256, dropWhen })),
-    domains,
-    shards: (["train", "validation", "dropped"] as const).flatMap((split) =>
-      compacted.flatMap(({ shards }) => shards.filter((shard) => shard.split === split)),
-    ),
-    tables,
-    account,
-  };
-  const manifest = { ...unsigned, fingerprint: manifestFingerprint(unsigned) };
-  await writeManifest(dir, manifest);
-  for (const task of tasks)
-    for (const name of ["kept", "dropped", "scores.arrow"])
-      await rm(join(taskFolder(buildFolder, task.key), name), { recursive: true, force: true });
-  return manifest;
-}
-
-/** The account of the build. Documents of a given validation set count as held out. */
-function accountOf(
-  tasks: readonly TaskManifest[],
-  compacted: readonly CompactResult[],
-  filters: readonly string[],
-): Account {
-  const train = addAccounts(
-    tasks.filter(({ role }) => role === "train").map(({ account }) => account),
-    filters,
-    domainsOf(tasks),
-  );
-  const given = addAccounts(
-    tasks.filter(({ role }) => role === "validation").map(({ account }) => account),
-    filters,
-    domainsOf(tasks),
-  );
-  const held = Object.fromEntries(compacted.map((result) => [result.domain, result.held]));
-  const all = Object.fromEntries(
-    Object.entries(given.domains).map(([name, domain]) => [
-      name,
-      { documents: domain.kept, tokens: domain.tokens.kept, gap: 0 },
-    ]),
-  );
-  return addAccounts([holdOut(train, held), holdOut(given, all)], filters, domainsOf(tasks));
-}
-
-/** What the report says beside the manifest; kept in the build folder, so that a finished build can say it again. */
-interface Notes {
-  readonly alarms: readonly string[];
-  readonly withoutValidation: Readonly<Record<string, string>>;
-  readonly loneSurrogates: number;
-}
-
-function notes(
-  calibration: Calibration | null,
-  tasks: readonly TaskManifest[],
-  compacted: readonly CompactResult[],
-): Notes {
-  return {
-    alarms: calibration
-      ? driftAlarm(calibration, observedDrops(calibration, tasks)).map(({ reason }) => reason)
-      : [],
-    withoutValidation: Object.fromEntries(
-      compacted.flatMap(({ domain, plan }) =>
-        plan.kind === "none" && plan.reason !== "" ? [[domain, plan.reason] as const] : [],
+    origin: {
+      inputs: tasks.flatMap(({ role, inputs }) =>
+        inputs.map(({ source, bytes, sha256 }) => ({ role, source, bytes, sha256 })),
       ),
-    ),
-    loneSurrogates: tasks.reduce((sum, task) => sum + task.loneSurrogates, 0),
-  };
-}
-
-async function notesOf({ buildFolder }: Prepared): Promise<{ readonly notes: Notes }> {
-  return { notes: JSON.parse(await readFile(join(buildFolder, "notes.json"), "utf8")) as Notes };
+      options,
+      loneSurrogates: tasks.reduce((sum, task) => sum + task.loneSurrogates, 0),
+    },
+  });
+  for (const folder of folders)
+    for (const name of ["kept", "dropped", "scores.arrow"])
+      await rm(join(folder, name), { recursive: true, force: true });
+  return manifest;
 }
 
 function workSetup({ buildFolder, source, keepDropped }: Prepared, curate: WorkSetup["curate"]): WorkSetup {
   return { buildFolder, source, keepDropped, curate };
-}
-
-/** The domains of some tasks: SlimPajama's in their order, then any others by name. */
-function domainsOf(tasks: readonly TaskManifest[]): readonly string[] {
-  const names = new Set(tasks.flatMap(({ account }) => Object.keys(account.domains)));
-  const known: readonly string[] = SLIMPAJAMA_DOMAINS;
-  return [
-    ...known.filter((name) => names.has(name)),
-    ...[...names].filter((name) => !known.includes(name)).sort(),
-  ];
-}
-
-/** Writes the lines of many files into one, whole or not at all. */
-async function joinFiles(path: string, parts: readonly string[]): Promise<void> {
-  const pending = await openPending(path);
-  try {
-    for (const part of parts)
-      for await (const bytes of createReadStream(part)) await pending.handle.write(bytes as Buffer);
-    await pending.commit();
-  } finally {
-    await pending.abort();
-  }
 }
 
 const NOTHING: TaskProgress = { bytes: 0, documents: 0, tokens: 0, dropped: 0, quarantined: 0 };

@@ -1,21 +1,16 @@
 /**
- * The last step of a build as jobs: one for each domain, which plans its validation split and writes its shards, and one for the
- * score table. A job depends on the segments in task order alone, so the jobs can run anywhere, in any order.
+ * The last step of a build as jobs: one for each domain, which plans its validation split and writes its shards. A job depends on the segments in task order alone, so the jobs can run anywhere, in any order.
  */
-import { join } from "node:path";
 import {
   compactDomain,
-  compactScores,
+  type Gap,
   planValidation,
-  type ScoreTable,
   type ShardSchema,
   segmentCandidates,
   type TokenShard,
   type ValidationPlan,
 } from "../shards/index.ts";
 import type { HeldOut } from "./account.ts";
-import { taskFolder } from "./task.ts";
-import type { TaskManifest } from "./task-manifest.ts";
 
 /** Segments of a domain to shards. Plain data. */
 export interface CompactJob {
@@ -42,6 +37,8 @@ export interface CompactResult {
   readonly held: HeldOut;
   /** What was held out, or why nothing was. */
   readonly plan: ValidationPlan;
+  /** The tokens of a document that was cut which are in no split. */
+  readonly gap: Gap | null;
 }
 
 /** Runs the job of one domain. */
@@ -60,23 +57,8 @@ export async function compactJob(job: CompactJob): Promise<CompactResult> {
     segments: job.dropped,
     plan: { kind: "whole", split: "dropped" },
   });
-  return { domain, shards: [...main.shards, ...given.shards, ...dropped.shards], held: heldOut(plan), plan };
-}
-
-/** The score table of the build, from the score rows of its tasks, with what the plans hold out. */
-export async function compactScoreTable(options: {
-  readonly dir: string;
-  readonly buildFolder: string;
-  readonly tasks: readonly TaskManifest[];
-  readonly filters: readonly string[];
-  readonly plans: Readonly<Record<string, ValidationPlan>>;
-}): Promise<readonly ScoreTable[]> {
-  const { dir, buildFolder, tasks, filters, plans } = options;
-  const segments = tasks.map((task) => ({
-    path: join(taskFolder(buildFolder, task.key), task.scores.path),
-    heldOut: task.role === "validation",
-  }));
-  return compactScores({ dir, segments, filters, plans });
+  const shards = [...main.shards, ...given.shards, ...dropped.shards];
+  return { domain, shards, held: heldOut(plan), plan, gap: main.gap };
 }
 
 async function validationPlan(job: CompactJob): Promise<ValidationPlan> {

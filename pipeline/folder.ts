@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { anything, object, oneOf, parseJson, record } from "../core/parse.ts";
-import { MANIFEST, readManifest, type ShardManifest, SPLITS } from "../shards/index.ts";
+import { GAP, MANIFEST, ORIGIN, readManifest, type ShardManifest, SPLITS } from "../shards/index.ts";
 import { differences, inputIdentity, type Prepared } from "./prepare.ts";
 
 const planOf = object({ format: oneOf("headrace-build/1"), description: record(anything), inputs: anything });
@@ -18,6 +18,8 @@ export const BUILD_FILES: readonly string[] = [
   "calibration.json",
   "quarantine.jsonl",
   "incidents.jsonl",
+  GAP,
+  ORIGIN,
   "scores",
   ...SPLITS,
 ];

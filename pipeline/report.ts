@@ -1,12 +1,13 @@
 /**
  * What a build came to, for a person and for `--json`: counts, the domain table, mixtures before and after, and everything that needs a look.
  */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { DomainName } from "../core/domain.ts";
 import type { Calibration, ObservedDrop } from "../filters/index.ts";
 import type { Account, ShardManifest } from "../shards/index.ts";
 import type { SkippedInput } from "./inputs.ts";
 import type { Prepared } from "./prepare.ts";
-import type { TaskManifest } from "./task-manifest.ts";
 
 /** The report of a build; `--json` prints it. */
 export interface BuildReport {
@@ -49,11 +50,19 @@ export interface BuildReport {
   readonly seconds: number;
 }
 
+/** What the report says beside the manifest; kept in the build folder, so that a finished build can say it again. */
+export type Notes = Pick<BuildReport, "alarms" | "withoutValidation" | "loneSurrogates">;
+
+/** The notes of a finished build. */
+export async function readNotes(buildFolder: string): Promise<Notes> {
+  return JSON.parse(await readFile(join(buildFolder, "notes.json"), "utf8")) as Notes;
+}
+
 /** Makes the report. */
 export function reportOf(of: {
   readonly prepared: Prepared;
   readonly manifest: ShardManifest;
-  readonly notes: Pick<BuildReport, "alarms" | "withoutValidation" | "loneSurrogates">;
+  readonly notes: Notes;
   readonly reused: number | null;
   /** `performance.now()` at the start. */
   readonly started: number;
@@ -105,11 +114,11 @@ export function reportOf(of: {
 /** What the cascade of a calibration dropped, by filter and domain: each filter is reached by what the earlier ones left. */
 export function observedDrops(
   calibration: Calibration,
-  tasks: readonly TaskManifest[],
+  parts: readonly { readonly account: Account }[],
 ): readonly ObservedDrop[] {
-  const names = [...new Set(tasks.flatMap(({ account }) => Object.keys(account.domains)))];
+  const names = [...new Set(parts.flatMap(({ account }) => Object.keys(account.domains)))];
   return names.flatMap((domain) => {
-    const accounts = tasks.flatMap(({ account }) => account.domains[domain] ?? []);
+    const accounts = parts.flatMap(({ account }) => account.domains[domain] ?? []);
     let reaching = accounts.reduce((sum, account) => sum + account.read - account.quarantined, 0);
     return calibration.filters.flatMap(({ name, appliesTo }) => {
       if (!appliesTo.includes(domain as DomainName)) return [];

@@ -23,6 +23,10 @@ export interface ScoreSegment {
   readonly path: string;
   /** Whether all that the task kept is validation (`--validation DIR`); else the plans decide. */
   readonly heldOut?: boolean;
+  /** Rows [from, to) of it; default all. */
+  readonly rows?: readonly [from: number, to: number];
+  /** What becomes of a row, `kept` or `dropped:<filter>`, where it is not what the segment says. */
+  readonly verdictOf?: (reader: ScoreReader, batch: ScoreBatch, row: number) => string;
 }
 
 /** Rows of a file at most. */
@@ -49,6 +53,8 @@ export async function compactScores(options: {
     file = tableFile(filters);
   };
   for (const segment of segments) {
+    const { rows: [from, to] = [0, Number.POSITIVE_INFINITY] } = segment;
+    let first = 0;
     const reader = openScores(segment.path);
     try {
       if (reader.filters.join() !== filters.join())
@@ -58,11 +64,12 @@ export async function compactScores(options: {
         );
       for (const i of reader.batches.keys()) {
         const batch = reader.readBatch(i);
-        const heldOut = heldOutIn(reader, batch, segment, plans);
-        for (let row = 0; row < batch.documents; row++) {
-          file.append(reader, batch, row, heldOut);
+        const verdictOf = verdictsOf(reader, batch, segment, plans);
+        for (let row = Math.max(0, from - first); row < Math.min(batch.documents, to - first); row++) {
+          file.append(reader, batch, row, verdictOf(row));
           if (file.rows === fileRows) await finish();
         }
+        first += batch.documents;
       }
     } finally {
       reader.close();
@@ -72,24 +79,25 @@ export async function compactScores(options: {
   return tables;
 }
 
-/** Whether a row that was kept is held out. */
-function heldOutIn(
+/** The final verdict of a row: `kept` becomes `held-out` where the row is. */
+function verdictsOf(
   reader: ScoreReader,
   batch: ScoreBatch,
   segment: ScoreSegment,
   plans: Readonly<Record<string, ValidationPlan>>,
-): (row: number) => boolean {
-  if (segment.heldOut) return () => true;
+): (row: number) => string {
+  const { hashes } = batch;
+  if (!hashes)
+    throw new HeadraceError("ERR_SHARD", `segment ${segment.path} has no hashes; build its task again`);
   const limits = reader.domains.map((domain) => {
     const plan = plans[domain];
     return plan?.kind === "hashes" ? plan.upTo : -1n;
   });
-  if (!batch.hashes && limits.some((limit) => limit >= 0n))
-    throw new HeadraceError(
-      "ERR_SHARD",
-      `segment ${segment.path} has no hashes, and the validation split goes by them; build its task again`,
-    );
-  return (row) => batch.hashes !== undefined && batch.hashes[row]! <= limits[batch.domains[row]!]!;
+  return (row) => {
+    const verdict = segment.verdictOf?.(reader, batch, row) ?? reader.verdicts[batch.verdicts[row]!]!;
+    if (verdict !== "kept") return verdict;
+    return segment.heldOut || hashes[row]! <= limits[batch.domains[row]!]! ? "held-out" : verdict;
+  };
 }
 
 /** One file of the table in memory. */
@@ -103,23 +111,27 @@ function tableFile(filters: readonly string[]) {
     get rows() {
       return rows;
     },
-    append(from: ScoreReader, batch: ScoreBatch, row: number, heldOut: (row: number) => boolean): void {
+    append(from: ScoreReader, batch: ScoreBatch, row: number, verdict: string): void {
       const at = rows % SCORE_BATCH;
-      if (at === 0) batches.push(scoreBatch(SCORE_BATCH, { filters }));
+      if (at === 0) batches.push(scoreBatch(SCORE_BATCH, { filters, hashes: true }));
       const to = batches.at(-1)!;
-      const verdict = from.verdicts[batch.verdicts[row]!]!;
       to.sources[at] = sources.indexOf(from.sources[batch.sources[row]!]!);
       to.lines[at] = batch.lines[row]!;
       to.domains[at] = domains.indexOf(from.domains[batch.domains[row]!]!);
       to.tokens[at] = batch.tokens[row]!;
       for (const [f, column] of to.scores.entries()) column[at] = batch.scores[f]![row]!;
-      to.verdicts[at] = verdicts.indexOf(verdict === "kept" && heldOut(row) ? "held-out" : verdict);
+      to.verdicts[at] = verdicts.indexOf(verdict);
+      to.hashes![at] = batch.hashes![row]!;
       rows++;
     },
     async write(dir: string, number: number): Promise<ScoreTable> {
       const { openArrowWriter } = await import("./arrow-writer.ts");
       const path = `scores/${String(number).padStart(5, "0")}.arrow`;
-      const file = await openArrowWriter(join(dir, path), scoreColumns({ filters }), SCORE_METADATA);
+      const file = await openArrowWriter(
+        join(dir, path),
+        scoreColumns({ filters, hashes: true }),
+        SCORE_METADATA,
+      );
       try {
         for (const [id, { values }] of dictionaries.entries()) await file.writeDictionary(id, values);
         for (const [i, batch] of batches.entries()) {

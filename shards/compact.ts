@@ -14,18 +14,36 @@ import {
   type ShardPlan,
   shardPlanner,
 } from "./compact-plan.ts";
+import type { Gap } from "./gap.ts";
 import { SPLITS, type Split, type TokenShard } from "./manifest.ts";
-import { type DocumentIndex, openShard, type ShardReader } from "./reader.ts";
+import { type DocumentIndex, openShard } from "./reader.ts";
 import { type ShardSchema, tokenArray, tokenBytes } from "./schema.ts";
 import { openShardWriter, type ShardWriter, shardMetadata } from "./writer.ts";
+
+/** Documents of a domain in input order. */
+export interface SegmentReader {
+  readonly schema: ShardSchema;
+  /** What the batches' `sources` index; it may grow from batch to batch. */
+  readonly sources: readonly string[];
+  /** From the first batch to the last; a batch is read before the next one is asked for. */
+  batches(): Iterable<SegmentBatch>;
+  close(): void;
+}
+
+/** A batch of documents whose tokens are read when they are wanted. */
+export interface SegmentBatch {
+  readonly index: DocumentIndex;
+  /** Fills `into` with the token ids of the batch from position `from`. */
+  readTokens(from: number, into: TokenIds): void;
+}
 
 /** What to compact. */
 export interface Compaction {
   /** The folder of shards. */
   readonly dir: string;
   readonly domain: string;
-  /** Paths of the segments in task order, all of the schema, with hashes where the plan goes by hashes. */
-  readonly segments: readonly string[];
+  /** Segments in task order, as paths or opened when it is their turn, all of the schema, with hashes where the plan goes by hashes. */
+  readonly segments: readonly (string | (() => SegmentReader))[];
   /** Of the shards; `hashes` is left out of them. */
   readonly schema: ShardSchema;
   /** sha256 of the tokenizer, for the schema metadata. */
@@ -39,8 +57,8 @@ export interface Compaction {
 export interface CompactedDomain {
   /** In stream order: train, validation, dropped; `path` is under the folder of shards. */
   readonly shards: readonly TokenShard[];
-  /** Tokens in no split, before the validation tokens of a document that was cut. */
-  readonly gapTokens: number;
+  /** The tokens in no split, before the validation tokens of a document that was cut. */
+  readonly gap: Gap | null;
 }
 
 /** Writes the shards `DIR/<split>/<domain>/NNNNN.arrow`. Throws ERR_SHARD on a broken segment, ERR_OUTPUT, ERR_ARGUMENT. */
@@ -49,9 +67,11 @@ export async function compactDomain(compaction: Compaction): Promise<CompactedDo
   const sinks = new Map(
     [...plans].map(([split, shards]) => [split, new ShardSink(compaction, split, shards)] as const),
   );
+  let gap: Gap | null = null;
   try {
-    await eachBatch(compaction, async (reader, i, index, pieces) => {
-      for (const piece of pieces) await sinks.get(piece.split)!.take(reader, i, index, piece);
+    await eachBatch(compaction, async (sources, batch, pieces, first) => {
+      for (const piece of pieces) await sinks.get(piece.split)!.take(sources, batch, piece);
+      gap ??= gapOf(compaction, sources, batch, first);
     });
   } catch (error) {
     for (const sink of sinks.values()) await sink.abort();
@@ -59,14 +79,29 @@ export async function compactDomain(compaction: Compaction): Promise<CompactedDo
   }
   return {
     shards: SPLITS.flatMap((split) => sinks.get(split)?.written ?? []),
-    gapTokens: compaction.plan.kind === "tail" ? compaction.plan.gap : 0,
+    gap,
   };
+}
+
+/** The gap of the document that is cut, where it is in the batch whose first document has number `first`. */
+function gapOf(
+  { domain, schema, plan }: Compaction,
+  sources: readonly string[],
+  { index, readTokens }: SegmentBatch,
+  first: number,
+): Gap | null {
+  if (plan.kind !== "tail") return null;
+  const d = plan.document - first;
+  if (d < 0 || d >= index.documents) return null;
+  const tokens = tokenArray(schema.tokenType, plan.gap);
+  readTokens(index.offsets[d + 1]! - plan.tokens - plan.gap, tokens);
+  return { source: sources[index.sources[d]!]!, line: index.lines[d]!, domain, tokens: [...tokens] };
 }
 
 async function planShards(compaction: Compaction): Promise<Map<Split, readonly ShardPlan[]>> {
   const width = tokenBytes(compaction.schema.tokenType);
   const planners = new Map<Split, ReturnType<typeof shardPlanner>>();
-  await eachBatch(compaction, async (reader, _, index, pieces) => {
+  await eachBatch(compaction, async (sources, { index }, pieces) => {
     for (const piece of pieces) {
       let planner = planners.get(piece.split);
       if (!planner) {
@@ -74,36 +109,52 @@ async function planShards(compaction: Compaction): Promise<Map<Split, readonly S
         planners.set(piece.split, planner);
       }
       for (let d = piece.from; d < piece.to; d++)
-        planner.add(lengthIn(piece, index, d), reader.sources[index.sources[d]!]!);
+        planner.add(lengthIn(piece, index, d), sources[index.sources[d]!]!);
     }
   });
   return new Map([...planners].map(([split, planner]) => [split, planner.result()] as const));
 }
 
-/** Calls `visit` with every segment batch in order, its index columns and where its documents go. */
+/** Calls `visit` with every segment batch in order, where its documents go, and the number of the first of them in the domain. */
 async function eachBatch(
-  { segments, schema, plan }: Compaction,
+  { domain, segments, schema, plan }: Compaction,
   visit: (
-    reader: ShardReader,
-    batch: number,
-    index: DocumentIndex,
+    sources: readonly string[],
+    batch: SegmentBatch,
     pieces: readonly Piece[],
+    first: number,
   ) => Promise<void>,
 ): Promise<void> {
   let first = 0;
-  for (const path of segments) {
-    const reader = openShard(path);
+  for (const segment of segments) {
+    const reader = typeof segment === "string" ? openSegment(segment) : segment();
     try {
-      checkSegment(reader.schema, schema, plan, path);
-      for (const i of reader.batches.keys()) {
-        const index = reader.readIndex(i);
-        await visit(reader, i, index, piecesOf(index, first, plan));
-        first += index.documents;
+      checkSegment(reader.schema, schema, plan, typeof segment === "string" ? segment : `of ${domain}`);
+      for (const batch of reader.batches()) {
+        await visit(reader.sources, batch, piecesOf(batch.index, first, plan), first);
+        first += batch.index.documents;
       }
     } finally {
       reader.close();
     }
   }
+}
+
+/** A segment that a task wrote. */
+function openSegment(path: string): SegmentReader {
+  const reader = openShard(path);
+  return {
+    schema: reader.schema,
+    sources: reader.sources,
+    *batches() {
+      for (const i of reader.batches.keys())
+        yield {
+          index: reader.readIndex(i),
+          readTokens: (from, into) => reader.readTokens(i, from, into),
+        };
+    },
+    close: () => reader.close(),
+  };
 }
 
 function checkSegment(found: ShardSchema, wanted: ShardSchema, plan: CompactionPlan, path: string): void {
@@ -145,14 +196,15 @@ class ShardSink {
     this.#columns = columnsFor(compaction.schema, documents, tokens);
   }
 
-  async take(reader: ShardReader, batch: number, index: DocumentIndex, piece: Piece): Promise<void> {
+  async take(sources: readonly string[], batch: SegmentBatch, piece: Piece): Promise<void> {
+    const { offsets } = batch.index;
     for (let from = piece.from; from < piece.to; ) {
       const { documents } = this.#plan.batches[this.#batch]!;
       const to = Math.min(piece.to, from + documents - this.#filled.documents);
-      const tokensFrom = from === piece.from ? piece.tokensFrom : index.offsets[from]!;
-      const tokensTo = to === piece.to ? piece.tokensTo : index.offsets[to]!;
+      const tokensFrom = from === piece.from ? piece.tokensFrom : offsets[from]!;
+      const tokensTo = to === piece.to ? piece.tokensTo : offsets[to]!;
       await this.#open();
-      this.#copy(reader, batch, index, { split: piece.split, from, to, tokensFrom, tokensTo });
+      this.#copy(sources, batch, { split: piece.split, from, to, tokensFrom, tokensTo });
       if (this.#filled.documents === documents) await this.#write();
       from = to;
     }
@@ -183,17 +235,13 @@ class ShardSink {
     return `${this.#split}/${this.#compaction.domain}/${String(this.written.length).padStart(5, "0")}.arrow`;
   }
 
-  #copy(reader: ShardReader, batch: number, index: DocumentIndex, piece: Piece): void {
+  #copy(names: readonly string[], { index, readTokens }: SegmentBatch, piece: Piece): void {
     const { documents: at, tokens } = this.#filled;
     const { from, to, tokensFrom, tokensTo } = piece;
     const { offsets, sources, lines, scores } = this.#columns;
-    reader.readTokens(
-      batch,
-      tokensFrom,
-      this.#columns.tokens.subarray(tokens, tokens + tokensTo - tokensFrom),
-    );
+    readTokens(tokensFrom, this.#columns.tokens.subarray(tokens, tokens + tokensTo - tokensFrom));
     for (let d = from; d < to; d++) {
-      sources[at + d - from] = this.#places.get(reader.sources[index.sources[d]!]!)!;
+      sources[at + d - from] = this.#places.get(names[index.sources[d]!]!)!;
       offsets[at + d - from + 1] = tokens + (d + 1 === to ? tokensTo : index.offsets[d + 1]!) - tokensFrom;
     }
     lines.set(index.lines.subarray(from, to), at);

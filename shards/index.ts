@@ -2,10 +2,17 @@
  * The shards on disk: the contract between the build and the samplers.
  */
 export { openPending, type PendingFile, syncFolder, writeFileWhole } from "../core/commit.ts";
-export { type CompactedDomain, type Compaction, compactDomain } from "./compact.ts";
+export {
+  type CompactedDomain,
+  type Compaction,
+  compactDomain,
+  type SegmentBatch,
+  type SegmentReader,
+} from "./compact.ts";
 export type { CompactionPlan } from "./compact-plan.ts";
 export { compactScores, type ScoreSegment } from "./compact-scores.ts";
 export { type FilePool, openFilePool } from "./files.ts";
+export { GAP, type Gap, readGaps, writeGaps } from "./gap.ts";
 export {
   type Account,
   type DomainAccount,
@@ -24,6 +31,7 @@ export {
   writeManifest,
 } from "./manifest.ts";
 export { manifestProblems, type Problem } from "./manifest-check.ts";
+export { ORIGIN, type Origin, type OriginInput, originKey, readOrigin, writeOrigin } from "./origin.ts";
 export { type DocumentIndex, openShard, type ShardReader } from "./reader.ts";
 export {
   type BatchPosition,

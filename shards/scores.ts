@@ -17,7 +17,7 @@ export interface ScoreRow {
   readonly scores: ArrayLike<number>;
   /** `kept`, `held-out` or `dropped:<filter>`. */
   readonly verdict: string;
-  /** Segments only: the hash of the text, by which compaction finds what is held out. */
+  /** The hash of the text (docs/format.md 1.5), by which compaction finds what is held out. */
   readonly hash?: bigint;
 }
 

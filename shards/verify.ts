@@ -8,6 +8,7 @@ import { join } from "node:path";
 import pLimit from "p-limit";
 import { type ErrorCode, HeadraceError } from "../core/errors.ts";
 import { sha256File } from "../core/hash.ts";
+import { GAP, readGaps } from "./gap.ts";
 import {
   loadManifest,
   MANIFEST,
@@ -17,6 +18,7 @@ import {
   type TokenShard,
 } from "./manifest.ts";
 import { manifestProblems, type Problem } from "./manifest-check.ts";
+import { ORIGIN, originKey, readOrigin } from "./origin.ts";
 import { openShard } from "./reader.ts";
 import { openScores } from "./scores.ts";
 import { shardMetadata } from "./writer.ts";
@@ -85,6 +87,8 @@ export async function verifyShards(
     ...(await strangers(dir, new Set(files.map(({ path }) => path)))),
     // Counts of a table that is broken would only repeat that it is.
     ...(damaged ? [] : verdictProblems(manifest, verdicts)),
+    ...(await originProblems(dir, manifest)),
+    ...(await gapProblems(dir, manifest)),
     ...(await lineProblems(dir, "quarantine.jsonl", manifest.account.quarantined)),
     ...(await lineProblems(dir, "incidents.jsonl", manifest.account.incidents)),
   ];
@@ -229,6 +233,41 @@ async function strangers(dir: string, listed: ReadonlySet<string>): Promise<read
     }
   }
   return problems.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Whether the key is that of what the folder says it was made from. */
+async function originProblems(dir: string, { key }: ShardManifest): Promise<readonly Problem[]> {
+  return problemsOf(ORIGIN, async () => {
+    const found = originKey(await readOrigin(dir));
+    return found === key
+      ? []
+      : [`${ORIGIN} has the hash ${found}, and the manifest's key is ${key}; restore it or build again`];
+  });
+}
+
+/** Whether the gaps hold as many tokens as the account says. */
+async function gapProblems(dir: string, { account }: ShardManifest): Promise<readonly Problem[]> {
+  return problemsOf(GAP, async () => {
+    const gaps = await readGaps(dir);
+    return Object.entries(account.domains).flatMap(([domain, { tokens }]) => {
+      const found = sum(gaps.filter((gap) => gap.domain === domain).map((gap) => gap.tokens.length));
+      return found === tokens.gap
+        ? []
+        : [
+            `${GAP} has ${found} tokens of ${domain}, and the account says ${tokens.gap}; restore it or build again`,
+          ];
+    });
+  });
+}
+
+/** Sentences about a file beside the shards, or what was thrown in reading it. */
+async function problemsOf(path: string, look: () => Promise<readonly string[]>): Promise<readonly Problem[]> {
+  try {
+    return (await look()).map((message) => ({ code: "ERR_MANIFEST", path, message }));
+  } catch (error) {
+    if (!(error instanceof HeadraceError)) throw error;
+    return [{ code: error.code, path, message: error.message }];
+  }
 }
 
 async function lineProblems(dir: string, path: string, expected: number): Promise<readonly Problem[]> {

@@ -55,6 +55,7 @@ async function readRows(path: string): Promise<ScoreRow[]> {
       tokens: batch.tokens[r]!,
       scores: batch.scores.map((column) => column[r]! * 65_536),
       verdict: reader.verdicts[batch.verdicts[r]!]!,
+      hash: batch.hashes![r]!,
     }));
   });
   reader.close();
@@ -84,10 +85,9 @@ test("the table is every row in order, with what the plan holds out, and its byt
         results.push({ tables, bytes, read });
       }
       assert.deepEqual(results[1], results[0]);
-      const expected = rows.map(({ hash, ...plain }) => ({
-        ...plain,
-        verdict:
-          plain.verdict === "kept" && plain.domain === "c4" && hash <= upTo ? "held-out" : plain.verdict,
+      const expected = rows.map((one) => ({
+        ...one,
+        verdict: one.verdict === "kept" && one.domain === "c4" && one.hash <= upTo ? "held-out" : one.verdict,
       }));
       assert.deepEqual(results[0]!.read.flat(), expected);
       const sizes = results[0]!.read.map((list) => list.length);

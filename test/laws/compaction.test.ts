@@ -106,7 +106,7 @@ test("train and validation together are the kept documents in order, and shards 
       seen.add(plan.kind);
       const dir = join(folder, "law");
       const segments = await writeSegments("law-in", schema, cuts[0]!);
-      const { shards, gapTokens } = await compactDomain({
+      const { shards, gap } = await compactDomain({
         dir,
         domain: "book",
         segments,
@@ -146,7 +146,12 @@ test("train and validation together are the kept documents in order, and shards 
         const cut = plain[plan.document]!;
         const end = cut.tokens.length;
         const head = { ...cut, tokens: cut.tokens.slice(0, end - plan.tokens - plan.gap) };
-        assert.equal(gapTokens, rowTokens);
+        assert.deepEqual(gap, {
+          source: cut.source,
+          line: cut.line,
+          domain: "book",
+          tokens: cut.tokens.slice(end - plan.tokens - rowTokens, end - plan.tokens),
+        });
         assert.deepEqual(streams, {
           train: plain.with(plan.document, head),
           validation: [{ ...cut, tokens: cut.tokens.slice(end - plan.tokens) }],

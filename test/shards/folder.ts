@@ -7,8 +7,11 @@ import { mix32 } from "../../core/random.ts";
 import {
   compactDomain,
   compactScores,
+  type Gap,
   manifestFingerprint,
+  type Origin,
   openScoreWriter,
+  originKey,
   planValidation,
   type ScoreTable,
   type ShardManifest,
@@ -17,7 +20,9 @@ import {
   type TokenShard,
   type TokenType,
   type ValidationPlan,
+  writeGaps,
   writeManifest,
+  writeOrigin,
 } from "../../shards/index.ts";
 import { type PlainDocument, writeDocuments } from "./documents.ts";
 
@@ -29,6 +34,16 @@ const TOKENIZER = {
   eos: null,
   addBos: true,
   addEos: false,
+};
+
+const ORIGIN: Origin = {
+  format: "headrace-origin/1",
+  version: 1,
+  inputs: [{ role: "train", source: "a.jsonl", bytes: 1000, sha256: null }],
+  documents: { train: 67, validation: 0 },
+  loneSurrogates: 0,
+  options: {},
+  calibration: null,
 };
 
 /** What the folder holds, for comparison. */
@@ -64,6 +79,7 @@ export async function writeWholeFolder(dir: string, tokenType: TokenType = "uint
   const domains: Record<string, ShardManifest["account"]["domains"][string]> = {};
   const plans: Record<string, ValidationPlan> = {};
   const streams: Record<string, readonly PlainDocument[]> = {};
+  const gaps: Gap[] = [];
   const build = join(dir, ".build");
   for (const domain of ["github", "book"] as const) {
     const path = join(build, `${domain}.arrow`);
@@ -86,6 +102,8 @@ export async function writeWholeFolder(dir: string, tokenType: TokenType = "uint
       plan: { kind: "whole", split: "dropped" },
     });
     shards.push(...main.shards, ...rest.shards);
+    if (main.gap) gaps.push(main.gap);
+    const gapTokens = main.gap?.tokens.length ?? 0;
     const all = tokensOf(kept[domain]);
     const held = plan.kind === "none" ? 0 : plan.tokens;
     const heldOut = plan.kind === "hashes" ? plan.documents : 0;
@@ -96,10 +114,10 @@ export async function writeWholeFolder(dir: string, tokenType: TokenType = "uint
       dropped: { ads: dropped[domain].length, fluency: 0 },
       quarantined: 0,
       tokens: {
-        kept: all - held - main.gapTokens,
+        kept: all - held - gapTokens,
         heldOut: held,
         dropped: { ads: tokensOf(dropped[domain]), fluency: 0 },
-        gap: main.gapTokens,
+        gap: gapTokens,
       },
     };
     Object.assign(streams, streamsOf(domain, kept[domain], plan), { [`dropped/${domain}`]: dropped[domain] });
@@ -109,7 +127,7 @@ export async function writeWholeFolder(dir: string, tokenType: TokenType = "uint
   const [github, book] = [domains["github"]!, domains["book"]!];
   const draft: Omit<ShardManifest, "fingerprint"> = {
     format: "headrace-shards/1",
-    key: "ef".repeat(32),
+    key: originKey(ORIGIN),
     tokenizer: TOKENIZER,
     tokenType,
     filters: [
@@ -134,6 +152,8 @@ export async function writeWholeFolder(dir: string, tokenType: TokenType = "uint
   };
   writeFileSync(join(dir, "quarantine.jsonl"), "{}\n{}\n");
   writeFileSync(join(dir, "incidents.jsonl"), "{}\n");
+  await writeGaps(dir, gaps);
+  await writeOrigin(dir, ORIGIN);
   const manifest = { ...draft, fingerprint: manifestFingerprint(draft) };
   await writeManifest(dir, manifest);
   return { manifest, streams };

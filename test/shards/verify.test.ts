@@ -239,3 +239,29 @@ test("a manifest that is no manifest is a problem; a folder without one is no fo
   rmSync(join(dir, "manifest.json"));
   await assert.rejects(verifyShards(dir), { code: "ERR_INPUT" });
 });
+
+test("an origin that is not the key's, and gaps that were lost or are shorter, are found", async () => {
+  const dir = copy();
+  const origin = readFileSync(join(dir, "origin.json"), "utf8");
+  writeFileSync(join(dir, "origin.json"), origin.replace('"bytes":1000', '"bytes":1001'));
+  const [key] = await problemsOf(dir);
+  assert.equal(key!.path, "origin.json");
+  assert.match(key!.message, /has the hash [0-9a-f]{64}, and the manifest's key is [0-9a-f]{64}/);
+  writeFileSync(join(dir, "origin.json"), origin);
+  const gap = readFileSync(join(dir, "gap.jsonl"), "utf8");
+  assert.match(
+    gap,
+    /^\{"source":"b\/ü.jsonl.zst","line":2,"domain":"book","tokens":\[\d+,\d+,\d+,\d+\]\}\n$/,
+  );
+  writeFileSync(join(dir, "gap.jsonl"), gap.replace(/,\d+\]/, "]"));
+  assert.deepEqual(
+    (await problemsOf(dir)).map(({ message }) => message),
+    ["gap.jsonl has 3 tokens of book, and the account says 4; restore it or build again"],
+  );
+  rmSync(join(dir, "gap.jsonl"));
+  rmSync(join(dir, "origin.json"));
+  assert.deepEqual(
+    (await problemsOf(dir)).map(({ code, path }) => `${code} ${path}`),
+    ["ERR_INPUT origin.json", "ERR_INPUT gap.jsonl"],
+  );
+});

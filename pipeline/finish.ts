@@ -1,0 +1,168 @@
+/**
+ * The end of a build, whether it began with corpus files or with finished shards: everything that covers the whole folder, the manifest
+ * last. What is written is a function of its argument.
+ */
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { openPending, writeFileWhole } from "../core/commit.ts";
+import { SLIMPAJAMA_DOMAINS } from "../core/domain.ts";
+import { hashOf } from "../core/hash.ts";
+import { type Calibration, driftAlarm } from "../filters/index.ts";
+import {
+  type Account,
+  compactScores,
+  type ManifestFilter,
+  type ManifestTokenizer,
+  manifestFingerprint,
+  type Origin,
+  originKey,
+  type ScoreSegment,
+  type ShardManifest,
+  type TokenType,
+  writeGaps,
+  writeManifest,
+  writeOrigin,
+} from "../shards/index.ts";
+import { addAccounts, holdOut, requireBalance } from "./account.ts";
+import { writeCalibration } from "./calibrate.ts";
+import type { CompactResult } from "./compaction.ts";
+import { type Notes, observedDrops } from "./report.ts";
+
+/** Version of what a build makes of its tasks; a change of the code that changes bytes raises it. */
+export const BUILD_VERSION = 1;
+
+/** The account of a part of the documents, before any were held out of it. */
+export interface Part {
+  /** `validation`: a set that was given as validation. */
+  readonly role: "train" | "validation";
+  readonly account: Account;
+}
+
+/** A build of which every domain is compacted. */
+export interface Finishing {
+  readonly dir: string;
+  readonly buildFolder: string;
+  readonly parts: readonly Part[];
+  readonly compacted: readonly CompactResult[];
+  /** Score rows of the documents in input order. */
+  readonly scores: readonly ScoreSegment[];
+  /** Files whose lines become `quarantine.jsonl` and `incidents.jsonl`. */
+  readonly lines: readonly { readonly quarantine: string; readonly incidents: string }[];
+  readonly calibration: Calibration | null;
+  readonly tokenizer: ManifestTokenizer;
+  readonly tokenType: TokenType;
+  readonly filters: readonly ManifestFilter[];
+  readonly origin: Pick<Origin, "inputs" | "options" | "loneSurrogates">;
+}
+
+/** Writes score table, quarantine, incidents, gaps, calibration, origin, notes, and the manifest. Throws ERR_OUTPUT, ERR_SHARD, ERR_ACCOUNT. */
+export async function finish(of: Finishing): Promise<ShardManifest> {
+  const { dir, buildFolder, parts, compacted, calibration } = of;
+  const names = of.filters.map(({ name }) => name);
+  const plans = Object.fromEntries(compacted.map(({ domain, plan }) => [domain, plan]));
+  const tables = await compactScores({ dir, segments: of.scores, filters: names, plans });
+  for (const name of ["quarantine", "incidents"] as const)
+    await joinFiles(
+      join(dir, `${name}.jsonl`),
+      of.lines.map((files) => files[name]),
+    );
+  await writeGaps(
+    dir,
+    compacted.flatMap(({ gap }) => gap ?? []),
+  );
+  if (calibration) await writeCalibration(join(dir, "calibration.json"), calibration);
+  const origin: Origin = {
+    format: "headrace-origin/1",
+    version: BUILD_VERSION,
+    inputs: of.origin.inputs,
+    documents: { train: documentsOf(parts, "train"), validation: documentsOf(parts, "validation") },
+    loneSurrogates: of.origin.loneSurrogates,
+    options: of.origin.options,
+    calibration: calibration && hashOf(calibration),
+  };
+  await writeOrigin(dir, origin);
+  await writeNotes(buildFolder, {
+    alarms: calibration
+      ? driftAlarm(calibration, observedDrops(calibration, parts)).map(({ reason }) => reason)
+      : [],
+    withoutValidation: Object.fromEntries(
+      compacted.flatMap(({ domain, plan }) =>
+        plan.kind === "none" && plan.reason !== "" ? [[domain, plan.reason] as const] : [],
+      ),
+    ),
+    loneSurrogates: origin.loneSurrogates,
+  });
+  const account = accountOf(parts, compacted, names);
+  requireBalance(account);
+  const unsigned: Omit<ShardManifest, "fingerprint"> = {
+    format: "headrace-shards/1",
+    key: originKey(origin),
+    tokenizer: of.tokenizer,
+    tokenType: of.tokenType,
+    filters: of.filters,
+    domains: domainsOf(parts),
+    shards: (["train", "validation", "dropped"] as const).flatMap((split) =>
+      compacted.flatMap(({ shards }) => shards.filter((shard) => shard.split === split)),
+    ),
+    tables,
+    account,
+  };
+  const manifest = { ...unsigned, fingerprint: manifestFingerprint(unsigned) };
+  await writeManifest(dir, manifest);
+  return manifest;
+}
+
+/** The domains of the parts: SlimPajama's in their order, then any others by name. */
+export function domainsOf(parts: readonly Pick<Part, "account">[]): readonly string[] {
+  const names = new Set(parts.flatMap(({ account }) => Object.keys(account.domains)));
+  const known: readonly string[] = SLIMPAJAMA_DOMAINS;
+  return [
+    ...known.filter((name) => names.has(name)),
+    ...[...names].filter((name) => !known.includes(name)).sort(),
+  ];
+}
+
+/** The account of the build. Documents of a given validation set count as held out. */
+function accountOf(
+  parts: readonly Part[],
+  compacted: readonly CompactResult[],
+  filters: readonly string[],
+): Account {
+  const of = (role: Part["role"]) =>
+    addAccounts(
+      parts.filter((part) => part.role === role).map(({ account }) => account),
+      filters,
+      domainsOf(parts),
+    );
+  const given = of("validation");
+  const held = Object.fromEntries(compacted.map((result) => [result.domain, result.held]));
+  const all = Object.fromEntries(
+    Object.entries(given.domains).map(([name, domain]) => [
+      name,
+      { documents: domain.kept, tokens: domain.tokens.kept, gap: 0 },
+    ]),
+  );
+  return addAccounts([holdOut(of("train"), held), holdOut(given, all)], filters, domainsOf(parts));
+}
+
+function documentsOf(parts: readonly Part[], role: Part["role"]): number {
+  return parts
+    .filter((part) => part.role === role)
+    .reduce((sum, { account }) => sum + account.read - account.quarantined, 0);
+}
+
+async function writeNotes(buildFolder: string, notes: Notes): Promise<void> {
+  await writeFileWhole(join(buildFolder, "notes.json"), JSON.stringify(notes));
+}
+
+/** Writes the lines of many files into one, whole or not at all. */
+async function joinFiles(path: string, parts: readonly string[]): Promise<void> {
+  const pending = await openPending(path);
+  try {
+    for (const part of parts)
+      for await (const bytes of createReadStream(part)) await pending.handle.write(bytes as Buffer);
+    await pending.commit();
+  } finally {
+    await pending.abort();
+  }
+}
