@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { hashOf } from "../core/hash.ts";
 import type { Calibration } from "../filters/index.ts";
 import type { Account, ShardManifest } from "../shards/index.ts";
+import { addAccounts } from "./account.ts";
 import { calibrate, writeCalibration } from "./calibrate.ts";
 import type { CompactJob, CompactResult } from "./compaction.ts";
 import { domainsOf, finish } from "./finish.ts";
@@ -18,6 +19,7 @@ import type { BuildOptions, BuildProgress } from "./options.ts";
 import { planTasks, type Task } from "./plan.ts";
 import { runPool } from "./pool.ts";
 import { type Prepared, prepare } from "./prepare.ts";
+import { quarantineReasons, requireDocuments } from "./quarantine.ts";
 import { type BuildReport, readNotes, reportOf } from "./report.ts";
 import { finishedTask, type TaskProgress, taskFolder } from "./task.ts";
 import type { TaskManifest } from "./task-manifest.ts";
@@ -35,6 +37,7 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
       manifest: finished,
       started,
       notes: await readNotes(prepared.buildFolder),
+      quarantine: await quarantineReasons(join(prepared.dir, "quarantine.jsonl")),
       reused: null,
     });
   const unlock = takeLock(join(prepared.buildFolder, "lock"));
@@ -43,10 +46,19 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
     await claimFolder(prepared);
     const calibration = await settleCalibration(prepared, ledger);
     const { tasks, reused } = await readAll(prepared, calibration, ledger);
+    await requireSomething(prepared, tasks);
     const compacted = await compactAll(prepared, tasks);
     const manifest = await finishAll(prepared, calibration, tasks, compacted);
     ledger.event("finished", manifest.fingerprint);
-    return reportOf({ prepared, manifest, started, notes: await readNotes(prepared.buildFolder), reused });
+    const quarantine = await quarantineReasons(join(prepared.dir, "quarantine.jsonl"));
+    return reportOf({
+      prepared,
+      manifest,
+      started,
+      notes: await readNotes(prepared.buildFolder),
+      quarantine,
+      reused,
+    });
   } finally {
     ledger.close();
     unlock();
@@ -113,6 +125,18 @@ async function readAll(
     },
   });
   return { tasks: manifests as readonly TaskManifest[], reused };
+}
+
+/** Refuses to write shards where not one record became a document. */
+async function requireSomething({ buildFolder }: Prepared, tasks: readonly TaskManifest[]): Promise<void> {
+  const { read, quarantined, incidents } = addAccounts(
+    tasks.map(({ account }) => account),
+    [],
+  );
+  if (read > quarantined) return;
+  const task = tasks.find(({ account }) => account.quarantined > 0);
+  const path = task && join(taskFolder(buildFolder, task.key), "quarantine.jsonl");
+  requireDocuments({ read, quarantined, incidents }, path ? await quarantineReasons(path) : []);
 }
 
 /** Compacts every domain on the workers. */

@@ -129,14 +129,14 @@ function domainRule(source: string, options: SourceOptions): (value: object | nu
       return (
         fromPath ?? {
           code: "no-domain",
-          detail: `${field === null ? "" : `no \`${field.name}\` in the record and `}no domain in the path; name the domain of this input`,
+          detail: `${field === null ? "" : `no \`${field.name}\` in the record and `}no domain in the path; name it with --domain`,
         }
       );
     const domain = typeof named === "string" ? names.get(named) : undefined;
     return (
       domain ?? {
         code: "unmapped-domain",
-        detail: `\`${field!.name}\` is ${clip(JSON.stringify(named))}, which no domain is mapped to; map it`,
+        detail: `\`${field!.name}\` is ${clip(JSON.stringify(named))}, which no domain is mapped to; map it with --map-domain NAME=DOMAIN`,
       }
     );
   };

@@ -8,6 +8,7 @@ import type { Calibration, ObservedDrop } from "../filters/index.ts";
 import type { Account, ShardManifest } from "../shards/index.ts";
 import type { SkippedInput } from "./inputs.ts";
 import type { Prepared } from "./prepare.ts";
+import type { QuarantineReason } from "./quarantine.ts";
 
 /** The report of a build; `--json` prints it. */
 export interface BuildReport {
@@ -19,6 +20,8 @@ export interface BuildReport {
   readonly heldOut: number;
   readonly dropped: Readonly<Record<string, number>>;
   readonly quarantined: number;
+  /** Why records were quarantined, most first. */
+  readonly quarantine: readonly QuarantineReason[];
   readonly incidents: number;
   /** Token counts by what became of them. */
   readonly tokens: {
@@ -63,11 +66,12 @@ export function reportOf(of: {
   readonly prepared: Prepared;
   readonly manifest: ShardManifest;
   readonly notes: Notes;
+  readonly quarantine: readonly QuarantineReason[];
   readonly reused: number | null;
   /** `performance.now()` at the start. */
   readonly started: number;
 }): BuildReport {
-  const { prepared, manifest, notes, reused } = of;
+  const { prepared, manifest, notes, quarantine, reused } = of;
   const { account } = manifest;
   const domains = Object.entries(account.domains);
   const sum = (count: (domain: Account["domains"][string]) => number) =>
@@ -89,6 +93,7 @@ export function reportOf(of: {
     heldOut: account.heldOut,
     dropped: account.dropped,
     quarantined: account.quarantined,
+    quarantine,
     incidents: account.incidents,
     tokens: {
       kept: sum((d) => d.tokens.kept),

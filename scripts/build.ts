@@ -83,7 +83,7 @@ export const build = command({
     progress.end();
     printBuildReport(report);
     if (args.json) printJson(report);
-    if (report.incidents > 0) process.exitCode = 3;
+    if (report.incidents > 0 || report.quarantine.some(({ domain }) => domain)) process.exitCode = 3;
   },
 });
 
@@ -119,6 +119,9 @@ function progressLine(step: BuildProgress, seconds: number): readonly [number, n
       return step.phase satisfies never;
   }
 }
+
+/** Reasons of quarantine printed for a person. */
+const SHOWN = 8;
 
 /** The domain table and everything that needs a look. */
 export function printBuildReport(report: BuildReport): void {
@@ -170,7 +173,9 @@ export function printBuildReport(report: BuildReport): void {
     say(
       `${grouped(incidents)} stretches of input (${size(report.bytes.unreadable)}) could not be read: ${report.out}/incidents.jsonl`,
     );
-  if (quarantined > 0) say(`quarantined records, with the reason for each: ${report.out}/quarantine.jsonl`);
+  for (const { records, first } of report.quarantine.slice(0, SHOWN))
+    say(`quarantined ${grouped(records)}, first ${first.source}:${first.line}: ${first.reason}`);
+  if (quarantined > 0) say(`every quarantined record with its reason: ${report.out}/quarantine.jsonl`);
   for (const { source, reason } of report.skipped) say(`not read: ${source}: ${reason}`);
   for (const notice of report.notices) say(`note: ${notice}`);
   for (const alarm of report.alarms) say(`drift: ${alarm}`);

@@ -214,3 +214,36 @@ test("the real sample builds to the same bytes with 1 and 2 workers, and drops w
   const { kept, heldOut, dropped, gap } = report.tokens;
   assert.equal(kept + heldOut + dropped + gap, 2_623_341 + 3196);
 });
+
+test("records of a domain that is not mapped are counted by name, and an input of nothing else makes no shards", async () => {
+  const folder = temporaryFolder();
+  const out = join(folder, "out");
+  writeFile(
+    join(folder, "in/a.jsonl"),
+    `${lineOf("one", "Pile")}${lineOf("two", "Pile")}${lineOf("three", "RedPajamaC4")}rubbish\n`,
+  );
+  const { quarantine } = await build({ inputs: [join(folder, "in")], out });
+  const reason =
+    'unmapped-domain: `meta.redpajama_set_name` is "Pile", which no domain is mapped to; map it with --map-domain NAME=DOMAIN';
+  assert.deepEqual(quarantine, [
+    { reason, records: 2, domain: true, first: { source: "a.jsonl", line: 1, reason } },
+    {
+      reason: "bad-json",
+      records: 1,
+      domain: false,
+      first: { source: "a.jsonl", line: 4, reason: 'bad-json: 7 bytes that are not JSON: "rubbish"' },
+    },
+  ]);
+  writeFile(join(folder, "other/b.jsonl"), lineOf("one", "Pile"));
+  await assert.rejects(build({ inputs: [join(folder, "other")], out: join(folder, "none") }), {
+    code: "ERR_INPUT",
+    message: `none of 1 records became a document; 1 because of this, first in b.jsonl:1: ${reason}`,
+  });
+  assert.deepEqual(readdirSync(join(folder, "none")), [".build"]);
+  const mapped = await build({
+    inputs: [join(folder, "other")],
+    out: join(folder, "none"),
+    source: { domainMap: { Pile: "pile" } },
+  });
+  assert.deepEqual(Object.keys(mapped.domains), ["pile"]);
+});

@@ -40,22 +40,22 @@ test("a domain can be fixed, taken from another field, mapped, or not be taken f
   assert.deepEqual(parse('{"text":"a","a.b":"cc"}', { domainField: "a.b" }), ["commoncrawl", "a"]);
   assert.equal(
     parse('{"text":"a"}', { domainFromPath: false }),
-    "no-domain: no `meta.redpajama_set_name` in the record and no domain in the path; name the domain of this input",
+    "no-domain: no `meta.redpajama_set_name` in the record and no domain in the path; name it with --domain",
   );
   assert.equal(
     parse('{"text":"a"}', { domainField: null }, "x.jsonl"),
-    "no-domain: no domain in the path; name the domain of this input",
+    "no-domain: no domain in the path; name it with --domain",
   );
 });
 
 test("a domain that no name is mapped to is quarantined, whatever the path", () => {
   assert.equal(
     parse('{"text":"a","meta":{"redpajama_set_name":"RedPajamaNews"}}'),
-    'unmapped-domain: `meta.redpajama_set_name` is "RedPajamaNews", which no domain is mapped to; map it',
+    'unmapped-domain: `meta.redpajama_set_name` is "RedPajamaNews", which no domain is mapped to; map it with --map-domain NAME=DOMAIN',
   );
   assert.equal(
     parse('{"text":"a","meta":{"redpajama_set_name":7}}'),
-    "unmapped-domain: `meta.redpajama_set_name` is 7, which no domain is mapped to; map it",
+    "unmapped-domain: `meta.redpajama_set_name` is 7, which no domain is mapped to; map it with --map-domain NAME=DOMAIN",
   );
   assert.match(String(parse('{"text":"a","meta":{"redpajama_set_name":"toString"}}')), /^unmapped-domain: /);
 });
