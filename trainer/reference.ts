@@ -19,7 +19,6 @@ import {
 } from "../samplers/index.ts";
 import { type Reference, writeReference } from "./reference-file.ts";
 import { runSession, type SessionTimes } from "./session.ts";
-import { commandLine } from "./subprocess.ts";
 import { type TrainOptions, train } from "./train.ts";
 import { resolveTrainer } from "./trainers.ts";
 
@@ -74,7 +73,7 @@ export async function measureReference(options: ReferenceOptions): Promise<Refer
         ? `reference losses come from a fixed mix, and ${options.train.policy} moves; use llama, sheared, uniform or weights`
         : "reference losses come from checkpoints or from a training, not both; leave one out",
     );
-  const model = options.model ?? commandLine(resolveTrainer(options.trainer));
+  const model = options.model ?? modelName(options);
   const report = options.train
     ? await afterTraining(options, options.train, measurable)
     : await asItIs(options, shards, manifest, measurable);
@@ -167,4 +166,10 @@ async function asItIs(
       "trainer was done before it reported any losses; it must report in evaluate mode",
     );
   return report;
+}
+
+/** What a reference is called unless it is named: the trainer as it was asked for, and what it was trained on. */
+function modelName({ trainer, train, checkpoints }: ReferenceOptions): string {
+  if (train) return `${trainer}, ${train.tokens} tokens of ${train.policy}`;
+  return checkpoints === undefined ? trainer : `${trainer}, checkpoint`;
 }
