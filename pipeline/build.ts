@@ -6,6 +6,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { hashOf } from "../core/hash.ts";
+import { acquireLock } from "../core/lock.ts";
 import type { Calibration } from "../filters/index.ts";
 import type { Account, ShardManifest } from "../shards/index.ts";
 import { addAccounts } from "./account.ts";
@@ -14,7 +15,6 @@ import type { CompactJob, CompactResult } from "./compaction.ts";
 import { domainsOf, finish } from "./finish.ts";
 import { claimFolder, finishedBuild } from "./folder.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
-import { takeLock } from "./lock.ts";
 import type { BuildOptions, BuildProgress } from "./options.ts";
 import { planTasks, type Task } from "./plan.ts";
 import { runPool } from "./pool.ts";
@@ -40,7 +40,7 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
       quarantine: await quarantineReasons(join(prepared.dir, "quarantine.jsonl")),
       reused: null,
     });
-  const unlock = takeLock(join(prepared.buildFolder, "lock"));
+  const lock = await acquireLock(join(prepared.buildFolder, "lock"));
   const ledger = openLedger(prepared.buildFolder);
   try {
     await claimFolder(prepared);
@@ -61,7 +61,7 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
     });
   } finally {
     ledger.close();
-    unlock();
+    lock.release();
   }
 }
 

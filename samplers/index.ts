@@ -1,12 +1,12 @@
 /** Entry point `headrace/samplers`: weights and schedules in, batches out. Loads no tokenizer, filter, subprocess or native module. */
 
 export type { TokenIds } from "../core/document.ts";
+export { acquireLock, type Lock, withLock } from "../core/lock.ts";
 export { readManifest, type ShardManifest } from "../shards/manifest.ts";
 export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
 export { type Evaluation, evaluationRows, measurableDomains, validationHash } from "./evaluation.ts";
 export { type Exhaustion, firstExhaustion, parseExhaustion, rowLimits } from "./exhaustion.ts";
 export { parseHeader, type ScheduleDomain, type ScheduleHeader, trainDomains } from "./header.ts";
-export { acquireLock, type Lock, withLock } from "./lock.ts";
 export { type LossReport, type LossSum, meanLosses, parseLossReport, readLossLog } from "./losses.ts";
 export {
   allocate,

@@ -6,7 +6,7 @@
 import type { DomainWeights } from "../core/domain.ts";
 import { domainWeights } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
-import { withLock } from "./lock.ts";
+import { withLock } from "../core/lock.ts";
 import { type LossReport, meanLosses } from "./losses.ts";
 import { PARTS } from "./mixture.ts";
 import { initialWeights, type LossDrivenPolicy, updateWeights } from "./policy.ts";

@@ -120,10 +120,10 @@ test("an output folder of something else, a file, and a folder in use are refuse
   });
   rmSync(out, { recursive: true });
   mkdirSync(join(out, ".build"), { recursive: true });
-  writeFileSync(join(out, ".build/lock"), JSON.stringify({ process: 1, host: "elsewhere", started: "" }));
+  writeFileSync(join(out, ".build/lock"), JSON.stringify({ pid: 1, host: "elsewhere", started: null }));
   await assert.rejects(build({ inputs, out }), {
     code: "ERR_LOCKED",
-    message: /is held by process 1 on elsewhere; wait for it, or remove/,
+    message: /is held by process 1 on elsewhere; wait for it to end, or remove the file/,
   });
 });
 

@@ -1,4 +1,4 @@
-"""A lock file that both implementations respect (samplers/lock.ts): created whole by a link, naming its holder.
+"""A lock file that both implementations respect (core/lock.ts): created whole by a link, naming its holder.
 
 The lock of a process that died on this machine is taken over; that of another machine is respected until a person removes it.
 """

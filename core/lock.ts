@@ -3,11 +3,12 @@
  * on this machine is taken over; the lock of another machine is respected until a person removes it.
  */
 import { randomBytes } from "node:crypto";
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { HeadraceError } from "../core/errors.ts";
-import { integer, nullable, object, parseJson, string } from "../core/parse.ts";
+import { HeadraceError, messageOf } from "./errors.ts";
+import { integer, nullable, object, parseJson, string } from "./parse.ts";
 
 /** A lock in hand. */
 export interface Lock {
@@ -17,11 +18,24 @@ export interface Lock {
 
 const holder = object({ pid: integer(1), host: string, started: nullable(string) });
 
-/** Takes the lock, waiting at most `waitSeconds` for its holder. Throws ERR_LOCKED naming the holder. */
+/**
+ * Takes the lock, waiting at most `waitSeconds` for its holder; its folder is made where it is missing.
+ * Throws ERR_LOCKED naming the holder, ERR_OUTPUT where nothing can be written.
+ */
 export async function acquireLock(path: string, waitSeconds = 0): Promise<Lock> {
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
   const pending = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   const until = Date.now() + 1000 * waitSeconds;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(pending, mine);
+  } catch (cause) {
+    throw new HeadraceError(
+      "ERR_OUTPUT",
+      `cannot write ${dirname(path)}: ${messageOf(cause)}; choose another folder, or permit writing there`,
+      { cause },
+    );
+  }
   for (;;) {
     writeFileSync(pending, mine);
     try {
