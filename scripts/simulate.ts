@@ -2,6 +2,7 @@
  * `headrace simulate`: what a policy would serve of a corpus, batch by batch, without shards or a trainer.
  */
 import type { SimulationReport, WeightStage } from "../samplers/index.ts";
+import { tokensOf } from "./amount.ts";
 import { given } from "./build-options.ts";
 import { command } from "./command.ts";
 import { grouped, percent, printJson, say, sparkline, table } from "./display.ts";
@@ -24,10 +25,14 @@ export const simulate = command({
         default: "sheared",
         describe: "llama, sheared, uniform, dynamic-llama, dynamic-uniform, or weights as JSON",
       })
-      .option("tokens", { type: "number", default: 200e9, describe: "tokens of the run, floored to batches" })
+      .option("tokens", {
+        type: "string",
+        default: "200B",
+        describe: "tokens of the run, floored to batches",
+      })
       .option("row", { type: "number", default: 4096, describe: "tokens a row" })
       .option("batch", { type: "number", default: 3584, describe: "rows a batch" })
-      .option("every", { type: "number", describe: "tokens between updates [2.5e9]" })
+      .option("every", { type: "string", describe: "tokens between updates [2.5B]" })
       .option("lag", { type: "number", default: 0, describe: "batches between a loss and its weights" })
       .option("seed", { type: "number", default: 0, describe: "of the order; the mixture has none" })
       .option("exhaustion", {
@@ -56,7 +61,7 @@ export const simulate = command({
       domains,
       shards,
       policy: args.policy,
-      tokens: args.tokens,
+      tokens: tokensOf("tokens", args.tokens),
       rowTokens: args.row,
       batchRows: args.batch,
       seed: args.seed,
@@ -64,7 +69,11 @@ export const simulate = command({
       exhaustion: { policy: args.exhaustion, epochs: args.epochs ?? null },
       policyOptions: {
         asPublished: args.asPublished,
-        ...given({ everyTokens: args.every, rule: args.rule, reference: args.reference }),
+        ...given({
+          everyTokens: args.every === undefined ? undefined : tokensOf("every", args.every),
+          rule: args.rule,
+          reference: args.reference,
+        }),
       },
       ...(args.losses !== undefined && { reports: await samplers.readLossLog(args.losses) }),
     });
@@ -139,5 +148,5 @@ function why({ cause }: WeightStage): string {
 }
 
 function billions(tokens: number): string {
-  return `${(tokens / 1e9).toFixed(tokens < 1e9 ? 6 : 2)} B`;
+  return `${(tokens / 1e9).toFixed(tokens > 0 && tokens < 1e9 ? 6 : 2)} B`;
 }
