@@ -4,14 +4,14 @@
  */
 import { gunzip } from "./gunzip.ts";
 import { bytesPiece, type Piece } from "./pieces.ts";
-import type { InputFormat } from "./sniff.ts";
+import type { LineFormat } from "./sniff.ts";
 import { unzstd } from "./unzstd.ts";
 
 /**
  * Decodes a stored file that arrives in chunks of any size. Lazy: holds about a chunk and what the decoder's window takes.
  * The result depends on the bytes alone, not on how they were cut into chunks. Passes on what `chunks` throws.
  */
-export function decompress(chunks: AsyncIterable<Buffer>, format: InputFormat): AsyncIterable<Piece> {
+export function decompress(chunks: AsyncIterable<Buffer>, format: LineFormat): AsyncIterable<Piece> {
   switch (format) {
     case "jsonl":
       return plain(chunks);

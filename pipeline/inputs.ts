@@ -41,8 +41,9 @@ export interface InputPlan {
   readonly notices: readonly string[];
 }
 
-const KNOWN = ".jsonl, .jsonl.gz and .jsonl.zst (also .ndjson, and .json.gz and .json.zst)";
-const LATER = /\.(parquet|arrow|feather)$/;
+const KNOWN =
+  ".jsonl, .jsonl.gz and .jsonl.zst (also .ndjson, and .json.gz and .json.zst), .parquet, .arrow and .feather";
+const UNKNOWN = "its ending is unknown";
 /** Files looked into at a time. */
 const AT_ONCE = 32;
 
@@ -103,7 +104,7 @@ interface Looked {
 /** Looks at a file's kind. Throws ERR_INPUT for a file that was named and cannot be of use. */
 async function look(path: string, source: string, named: boolean): Promise<Looked> {
   const byName = formatByName(path);
-  if (byName === null && !named) return { skipped: { source, reason: reasonToSkip(path) } };
+  if (byName === null && !named) return { skipped: { source, reason: UNKNOWN } };
   const status = await statusOf(path);
   if (typeof status === "string" || !status.isFile()) {
     if (byName === null)
@@ -115,7 +116,7 @@ async function look(path: string, source: string, named: boolean): Promise<Looke
   const sniffed = await sniffFile(path);
   const format = sniffed !== null && "format" in sniffed ? sniffed.format : byName;
   if (format === null) {
-    const what = sniffed !== null && "foreign" in sniffed ? `is ${sniffed.foreign}` : reasonToSkip(path);
+    const what = sniffed !== null && "foreign" in sniffed ? `is ${sniffed.foreign}` : UNKNOWN;
     throw new HeadraceError("ERR_INPUT", `input ${path}: ${what}; known are ${KNOWN}`);
   }
   return {
@@ -140,13 +141,6 @@ function twins(looked: readonly Looked[]): readonly string[] {
         `${sources.sort().join(" and ")} are one file; its records are read ${sources.length} times`,
     )
     .sort();
-}
-
-function reasonToSkip(path: string): string {
-  const later = LATER.exec(path)?.[1];
-  return later === undefined
-    ? "its ending is unknown"
-    : `${later} comes with a later version; convert it to .jsonl.zst`;
 }
 
 async function sniffFile(path: string): Promise<Sniffed> {

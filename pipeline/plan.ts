@@ -8,7 +8,7 @@ import type { InputFile } from "./inputs.ts";
 const TASK_VERSION = 1;
 
 /** Stored bytes to text bytes, roughly, to size tasks: compressed text is about a third. */
-const EXPANSION = { jsonl: 1, "jsonl.gz": 3, "jsonl.zst": 3 } as const;
+const EXPANSION = { jsonl: 1, "jsonl.gz": 3, "jsonl.zst": 3, parquet: 2, arrow: 1 } as const;
 
 /** A task holds about this much text. */
 const TASK_BYTES = 256_000_000;

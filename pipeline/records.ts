@@ -5,6 +5,7 @@
 import type { Document } from "../core/document.ts";
 import { type DomainName, domainName } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
+import type { FieldPath } from "./cells.ts";
 import type { QuarantineCode, Quarantined } from "./incidents.ts";
 import type { Line } from "./lines.ts";
 import { DOMAIN_NAMES, domainOfPath } from "./slimpajama.ts";
@@ -35,22 +36,20 @@ const MAX_STRING = 2 ** 29 - 24;
 export type RecordParser = (line: Line) => Document | Quarantined;
 
 /** Where the domain of a record comes from: a name, or what is wrong. */
-type DomainResult = DomainName | { readonly code: QuarantineCode; readonly detail: string };
+export type DomainResult = DomainName | { readonly code: QuarantineCode; readonly detail: string };
 
 /** Checks the options and makes the parser of one file's lines. Throws ERR_ARGUMENT and ERR_DOMAIN. */
 export function recordParser(source: string, options: SourceOptions = {}): RecordParser {
-  const textFields = (options.textFields ?? ["text", "content"]).map(fieldPath);
-  if (textFields.length === 0)
-    throw new HeadraceError("ERR_ARGUMENT", "there is no text field; name at least one, such as text");
+  const textFields = textFieldsOf(options);
   const maxDocumentBytes = maxDocumentBytesOf(options);
-  const domainOf = domainRule(source, options);
+  const domains = domainRule(source, options);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   return (line) => {
     const refuse = (
       code: QuarantineCode,
       detail: string,
-      domain: DomainResult = domainOf(null),
+      domain: DomainResult = domains.of(undefined),
     ): Quarantined => ({
       source,
       line: line.line,
@@ -88,11 +87,10 @@ export function recordParser(source: string, options: SourceOptions = {}): Recor
         ? refuse("fragment", tornDetail(bytes.length))
         : refuse("not-object", `the line is ${kindOf(value)}, not an object: ${excerpt(text)}`);
 
-    const domain = domainOf(value);
+    const domain = domains.of(domains.field === null ? undefined : valueAt(value, domains.field));
     const found = textFields.map((path) => valueAt(value, path)).find((field) => field !== undefined);
     if (found === undefined) {
-      const names = textFields.map((path) => `\`${path.name}\``).join(" or ");
-      return refuse("no-text", `no ${names}; fields seen: ${fieldsOf(value)}`, domain);
+      return refuse("no-text", noText(textFields, Object.keys(value)), domain);
     }
     if (typeof found !== "string")
       return refuse("text-not-string", `the text field holds ${kindOf(found)}, not a string`, domain);
@@ -112,19 +110,33 @@ export function maxDocumentBytesOf({ maxDocumentBytes = MAX_DOCUMENT_BYTES }: So
   return maxDocumentBytes;
 }
 
-/** What the domain of a record is, given its JSON (null where there is none). */
-function domainRule(source: string, options: SourceOptions): (value: object | null) => DomainResult {
+/** The text fields that are asked for. Throws ERR_ARGUMENT. */
+export function textFieldsOf({ textFields = ["text", "content"] }: SourceOptions): readonly FieldPath[] {
+  if (textFields.length === 0)
+    throw new HeadraceError("ERR_ARGUMENT", "there is no text field; name at least one, such as text");
+  return textFields.map(fieldPath);
+}
+
+/** How the domain of a record is found. */
+export interface DomainRule {
+  /** The field to ask; null where none need be. */
+  readonly field: FieldPath | null;
+  /** The domain of a record, given what that field holds; undefined where it is not there. */
+  of(named: unknown): DomainResult;
+}
+
+/** How the domains of a file's records are found. Throws ERR_DOMAIN. */
+export function domainRule(source: string, options: SourceOptions): DomainRule {
   if (options.domain !== undefined) {
     const fixed = domainName(options.domain);
-    return () => fixed;
+    return { field: null, of: () => fixed };
   }
   const names = new Map(DOMAIN_NAMES);
   for (const [from, to] of Object.entries(options.domainMap ?? {})) names.set(from, domainName(to));
   const field =
     options.domainField === null ? null : fieldPath(options.domainField ?? "meta.redpajama_set_name");
   const fromPath = (options.domainFromPath ?? true) ? domainOfPath(source, names) : null;
-  return (value) => {
-    const named = field === null || value === null ? undefined : valueAt(value, field);
+  const of = (named: unknown): DomainResult => {
     if (named === undefined || named === null)
       return (
         fromPath ?? {
@@ -140,11 +152,7 @@ function domainRule(source: string, options: SourceOptions): (value: object | nu
       }
     );
   };
-}
-
-interface FieldPath {
-  readonly name: string;
-  readonly keys: readonly string[];
+  return { field, of };
 }
 
 function fieldPath(name: string): FieldPath {
@@ -172,12 +180,12 @@ function kindOf(value: unknown): string {
         : `a ${typeof value}`;
 }
 
-function fieldsOf(value: object): string {
-  const names = Object.keys(value);
-  const shown = names.slice(0, 10).map((name) => clip(name, 40));
-  return names.length === 0
-    ? "none"
-    : [...shown, ...(names.length > 10 ? [`${names.length - 10} more`] : [])].join(", ");
+/** Says which fields were looked for and which are there. */
+export function noText(textFields: readonly FieldPath[], fields: readonly string[]): string {
+  const names = textFields.map((path) => `\`${path.name}\``).join(" or ");
+  const shown = fields.slice(0, 10).map((name) => clip(name, 40));
+  const more = fields.length > 10 ? [`${fields.length - 10} more`] : [];
+  return `no ${names}; fields seen: ${fields.length === 0 ? "none" : [...shown, ...more].join(", ")}`;
 }
 
 function tornDetail(bytes: number): string {

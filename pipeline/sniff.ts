@@ -4,12 +4,17 @@
 import { isFrameMagic } from "./frames.ts";
 
 /** How a file of JSON lines is stored. */
-export type InputFormat = "jsonl" | "jsonl.gz" | "jsonl.zst";
+export type LineFormat = "jsonl" | "jsonl.gz" | "jsonl.zst";
+/** A table: parquet, or Arrow IPC as a file or a stream. */
+export type TableFormat = "parquet" | "arrow";
+export type InputFormat = LineFormat | TableFormat;
 
 const NAMES: readonly (readonly [RegExp, InputFormat])[] = [
   [/\.(jsonl|ndjson)$/, "jsonl"],
   [/\.(jsonl|ndjson|json)\.gz$/, "jsonl.gz"],
   [/\.(jsonl|ndjson|json)\.zst$/, "jsonl.zst"],
+  [/\.parquet$/, "parquet"],
+  [/\.(arrow|arrows|feather)$/, "arrow"],
 ];
 
 /** So many bytes are enough to tell. */
@@ -23,9 +28,8 @@ const FOREIGN: readonly (readonly [start: string, what: string])[] = [
     "version https://git-lfs.github.com/spec/v1",
     "a Git LFS pointer, not the file itself; run `git lfs pull`",
   ],
-  ["PAR1", "a parquet file; parquet comes with a later version, convert it to .jsonl.zst"],
-  ["ARROW1", "an Arrow file; Arrow comes with a later version, convert it to .jsonl.zst"],
-  ["\xff\xff\xff\xff", "an Arrow stream; Arrow comes with a later version, convert it to .jsonl.zst"],
+  ["PARE", "an encrypted parquet file; decrypt it first"],
+  ["FEA1", "a Feather file of version 1; write it again as version 2 (an Arrow file)"],
   ["PK\x03\x04", "a zip file; unpack it"],
   ["BZh", "bzip2; compress it again with zstd"],
   ["\xfd7zXZ\x00", "xz; compress it again with zstd"],
@@ -38,11 +42,18 @@ export function sniff(start: Uint8Array): Sniffed {
   if (bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8)
     return { format: "jsonl.gz" };
   const text = bytes.toString("latin1");
+  if (text.startsWith("PAR1")) return { format: "parquet" };
+  if (text.startsWith("ARROW1") || text.startsWith("\xff\xff\xff\xff")) return { format: "arrow" };
   const foreign = FOREIGN.find(([magic]) => text.startsWith(magic));
   if (foreign) return { foreign: foreign[1] };
   if (/^(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)/i.test(text))
     return { foreign: "a web page, as a server sends in place of a file; download it again" };
   return /^(\xef\xbb\xbf)?\s*\{/.test(text) ? { format: "jsonl" } : null;
+}
+
+/** Whether a format is a table, not lines. */
+export function isTable(format: InputFormat): format is TableFormat {
+  return format === "parquet" || format === "arrow";
 }
 
 /** The format that a path ends in, or null. */

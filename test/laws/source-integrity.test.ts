@@ -7,8 +7,8 @@ import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { decompress } from "../../pipeline/decompress.ts";
-import type { InputFormat } from "../../pipeline/inputs.ts";
 import type { Piece } from "../../pipeline/pieces.ts";
+import type { LineFormat } from "../../pipeline/sniff.ts";
 import {
   gzipMember,
   inChunks,
@@ -31,7 +31,7 @@ const LINES = TEXTS.map((text) => line(text));
 const NAME = { jsonl: "c4.jsonl", "jsonl.gz": "c4.jsonl.gz", "jsonl.zst": "c4.jsonl.zst" } as const;
 
 /** What a file decodes to, with neighbouring damage as one stretch. */
-async function decode(chunks: AsyncIterable<Buffer>, format: InputFormat) {
+async function decode(chunks: AsyncIterable<Buffer>, format: LineFormat) {
   const out: Buffer[] = [];
   const damages: string[] = [];
   let stored = 0;
@@ -58,7 +58,7 @@ describe("a whole file reads back equal", () => {
     const bounds = [0, ...at.map((a) => a % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
     return bounds.slice(1).map((to, i) => bytes.subarray(bounds[i], to));
   };
-  const store: Record<InputFormat, (parts: readonly Buffer[], seed: number) => Buffer> = {
+  const store: Record<LineFormat, (parts: readonly Buffer[], seed: number) => Buffer> = {
     jsonl: (parts) => Buffer.concat(parts),
     "jsonl.gz": (parts) => Buffer.concat(parts.map((part) => gzipSync(part))),
     "jsonl.zst": (parts, seed) =>
@@ -111,7 +111,7 @@ describe("a file cut at any byte keeps every record that is complete before the 
     readonly whole: readonly number[];
   }
   /** `exact`: `complete` says to the byte when a record without its line feed can be had. */
-  type Case = readonly [what: string, format: InputFormat, layout: Layout, exact: boolean];
+  type Case = readonly [what: string, format: LineFormat, layout: Layout, exact: boolean];
   const starts = (parts: readonly Buffer[]) => parts.map((_, i) => Buffer.concat(parts.slice(0, i)).length);
 
   const plain: Layout = {

@@ -84,8 +84,7 @@ test("what is not read is listed with the reason", async () => {
     "a.jsonl": RECORD,
     "README.md": "read me",
     "data.json": "{}",
-    "old.parquet": "PAR1",
-    "new.arrow": "ARROW1",
+    "old.csv": "a,b",
     ".cache/x.jsonl": RECORD,
   });
   const plan = await planInputs([folder]);
@@ -93,8 +92,7 @@ test("what is not read is listed with the reason", async () => {
     { source: ".cache", reason: "its name starts with a dot" },
     { source: "README.md", reason: "its ending is unknown" },
     { source: "data.json", reason: "its ending is unknown" },
-    { source: "new.arrow", reason: "arrow comes with a later version; convert it to .jsonl.zst" },
-    { source: "old.parquet", reason: "parquet comes with a later version; convert it to .jsonl.zst" },
+    { source: "old.csv", reason: "its ending is unknown" },
   ]);
   assert.deepEqual(
     plan.files.map(({ source }) => source),
@@ -104,11 +102,11 @@ test("what is not read is listed with the reason", async () => {
 
 test("an input that is missing, of another kind, or holds nothing is an error that says what to do", async () => {
   const folder = folderOf({
-    "x.parquet": "PAR1",
-    "named.jsonl": "PAR1 and so on",
+    "x.feather": "FEA1 and so on",
+    "named.jsonl": "PARE and so on",
     "x.txt": "text",
     empty: null,
-    "only/x.parquet": "PAR1",
+    "only/x.csv": "a,b",
     "x.jsonl.zst": null,
     "lfs/a.jsonl.zst": "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
   });
@@ -120,22 +118,22 @@ test("an input that is missing, of another kind, or holds nothing is an error th
   await refuses("broken.jsonl", /^input .*broken\.jsonl is a link to nowhere, which does not exist$/);
   await refuses("missing/*.jsonl", /matches nothing: there is no folder .*missing$/);
   await refuses("only/*.jsonl", /matches none of the 1 files under .*only; check the pattern$/);
-  await refuses(
-    "x.parquet",
-    /x\.parquet: is a parquet file; parquet comes with a later version, convert it to \.jsonl\.zst/,
-  );
+  await refuses("x.feather", /x\.feather is a Feather file of version 1; write it again as version 2 /);
   await refuses("x.txt", /x\.txt: its ending is unknown; known are \.jsonl, /);
   await refuses("empty", /^nothing to read in .*empty: the folder is empty; known are \.jsonl, /);
   await refuses(
     "only",
-    /^nothing to read in .*only: 1 skipped, the first: x\.parquet \(parquet comes with a later version; /,
+    /^nothing to read in .*only: 1 skipped, the first: x\.csv \(its ending is unknown\); known are /,
   );
   await refuses("x.jsonl.zst", /x\.jsonl\.zst is a folder named like a file; rename it$/);
   await refuses(
     "lfs",
     /^none of the 1 files in .* can be read: a\.jsonl\.zst is a Git LFS pointer, not the file itself; run `git lfs pull`$/,
   );
-  await refuses("named.jsonl", /^none of the 1 files in .* can be read: named\.jsonl is a parquet file/);
+  await refuses(
+    "named.jsonl",
+    /^none of the 1 files in .* can be read: named\.jsonl is an encrypted parquet file; decrypt it first/,
+  );
 });
 
 test("the first bytes decide where the name says otherwise, and it is noted", async () => {
@@ -145,6 +143,10 @@ test("the first bytes decide where the name says otherwise, and it is noted", as
     "c.jsonl": Buffer.concat([skippableFrame(Buffer.from("x")), ZST]),
     "d.jsonl.zst": RECORD,
     "e.jsonl.zst": "?",
+    "f.jsonl": "PAR1 and so on",
+    "g.parquet": "ARROW1 and so on",
+    "h.feather": "\u{ff}",
+    "i.parquet": RECORD,
   });
   const plan = await planInputs([folder]);
   assert.deepEqual(
@@ -155,6 +157,10 @@ test("the first bytes decide where the name says otherwise, and it is noted", as
       ["c.jsonl", "jsonl.zst"],
       ["d.jsonl.zst", "jsonl"],
       ["e.jsonl.zst", "jsonl.zst"],
+      ["f.jsonl", "parquet"],
+      ["g.parquet", "arrow"],
+      ["h.feather", "arrow"],
+      ["i.parquet", "jsonl"],
     ],
   );
   assert.deepEqual(plan.notices, [
@@ -162,6 +168,9 @@ test("the first bytes decide where the name says otherwise, and it is noted", as
     "b.jsonl.gz is named as jsonl.gz but is jsonl.zst, and is read as that",
     "c.jsonl is named as jsonl but is jsonl.zst, and is read as that",
     "d.jsonl.zst is named as jsonl.zst but is jsonl, and is read as that",
+    "f.jsonl is named as jsonl but is parquet, and is read as that",
+    "g.parquet is named as parquet but is arrow, and is read as that",
+    "i.parquet is named as parquet but is jsonl, and is read as that",
   ]);
   for (const file of plan.files.slice(0, 4))
     assert.deepEqual(

@@ -1,0 +1,230 @@
+/**
+ * Reads Arrow IPC, files and streams, message by message: what `datasets`, pandas, polars and pyarrow write. A file is walked as the stream
+ * that it holds; its footer serves to find the next message after a damaged one, and to check that none was missed.
+ */
+import { type ArrowField, type ArrowSchema, arrowPath } from "./arrow-fields.ts";
+import {
+  type ArrowBatch,
+  type ArrowFooter,
+  type ArrowMessage,
+  arrowMagic,
+  readArrowFooter,
+  readArrowMessage,
+} from "./arrow-message.ts";
+import { type ArrowValues, openArrowValues } from "./arrow-values.ts";
+import type { Cell, TableFields, TablePiece } from "./cells.ts";
+import type { Damage } from "./pieces.ts";
+import type { TableFile } from "./table-file.ts";
+
+const MAGIC_BYTES = 8;
+/** Rows a piece where no column is read. */
+const BLANK_ROWS = 8192;
+/** Zeros between the last message and the footer. */
+const MAX_PADDING = 64;
+
+type Piece = Omit<TablePiece, "columns">;
+type Path = readonly ArrowField[];
+
+/** Reads an Arrow file or stream. Lazy; passes on no error: what cannot be read is in the `damage` of a piece. */
+export async function* readArrow(file: TableFile, fields: TableFields): AsyncGenerator<TablePiece> {
+  const reader = new ArrowReader(file, fields);
+  try {
+    for await (const piece of reader.pieces()) yield { ...piece, columns: reader.columns };
+  } catch (error) {
+    // Nothing but the reading of bytes itself gets here.
+    yield { ...lost(reader.at, file.bytes, (error as Error).message), columns: reader.columns };
+  }
+}
+
+class ArrowReader {
+  readonly #file: TableFile;
+  readonly #fields: TableFields;
+  readonly #dictionaries = new Map<number, readonly Cell[] | null>();
+  #schema: ArrowSchema | null = null;
+  #text: readonly Path[] = [];
+  #domain: Path | null = null;
+  #line = 1;
+  #batches = 0;
+  /** Position up to which pieces account for the file. */
+  #at = 0;
+
+  constructor(file: TableFile, fields: TableFields) {
+    this.#file = file;
+    this.#fields = fields;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get columns(): readonly string[] {
+    return this.#schema?.fields.map(({ name }) => name) ?? [];
+  }
+
+  async *pieces(): AsyncGenerator<Piece> {
+    const { bytes } = this.#file;
+    const { starts, ends } = await arrowMagic(this.#file);
+    const isFile = starts || ends;
+    let footer: ArrowFooter | null = null;
+    let fault: string | null = null;
+    if (isFile) {
+      footer = await readArrowFooter(this.#file).catch((error: Error) => {
+        fault = error.message;
+        return null;
+      });
+      if (starts) yield this.#read(MAGIC_BYTES);
+      else yield this.#lose(MAGIC_BYTES, "does not start with ARROW1; download it again");
+    }
+    const end = footer?.from ?? bytes;
+
+    for (let ended = false; !ended && this.#at < end; ) {
+      let message: ArrowMessage;
+      try {
+        message = await readArrowMessage(this.#file, this.#at, end);
+        if (message.kind === "schema") this.#take(message.schema);
+        else if (this.#schema === null && message.kind !== "other") {
+          if (footer === null) throw new Error("it has no schema");
+          this.#take(footer.schema);
+        }
+      } catch (error) {
+        const next = footer?.starts.find((start) => start > this.#at) ?? end;
+        if (footer !== null) this.#batches += footer.starts.includes(this.#at) ? 1 : 0;
+        const rows =
+          next < end ? "; how many rows it held is unknown, and later rows are numbered without them" : "";
+        yield this.#lose(next, `${(error as Error).message}${rows}; download it again`);
+        continue;
+      }
+      ended = message.kind === "end";
+      if (message.kind === "batch") yield* this.#batch(message.batch, message.from, message.to);
+      else if (message.kind === "dictionary") yield await this.#dictionary(message);
+      else yield this.#read(message.to);
+    }
+    yield* this.#end(footer, fault, end);
+  }
+
+  /** What follows the messages. */
+  async *#end(footer: ArrowFooter | null, fault: string | null, end: number): AsyncGenerator<Piece> {
+    const { bytes } = this.#file;
+    const at = this.#at;
+    if (fault !== null) {
+      yield this.#lose(bytes, `${fault}; download it again`);
+      return;
+    }
+    if (footer === null) {
+      const reason =
+        at < bytes
+          ? `${bytes - at} bytes follow its end mark`
+          : at === 0
+            ? "is empty; an Arrow file has at least a schema"
+            : "";
+      if (reason !== "" || !(await this.#endsWithMark()))
+        yield this.#lose(bytes, `${reason || "has no end mark, so it may be cut"}; download it again`);
+      return;
+    }
+    if (at < end && (end - at > MAX_PADDING || (await this.#file.read(at, end)).some((byte) => byte !== 0)))
+      yield this.#lose(end, `${end - at} bytes between its end mark and its footer; download it again`);
+    const known = footer.batches;
+    if (known !== this.#batches) {
+      yield this.#read(bytes);
+      yield this.#lose(
+        bytes,
+        `has ${this.#batches} record batches, and its footer names ${known}; what is read may not be all of it`,
+      );
+    } else yield this.#read(bytes);
+  }
+
+  async #endsWithMark(): Promise<boolean> {
+    const { bytes } = this.#file;
+    return (
+      bytes >= 8 && (await this.#file.read(bytes - 8, bytes)).equals(Buffer.from("ffffffff00000000", "hex"))
+    );
+  }
+
+  #take(schema: ArrowSchema): void {
+    this.#schema = schema;
+    const { text, domain } = this.#fields;
+    const paths = text.map((path) => arrowPath(schema, path));
+    // A column is in every row, so that what is preferred less than it is never asked for.
+    const last = paths.findIndex((path) => path?.length === 1);
+    this.#text = paths.slice(0, last < 0 ? paths.length : last + 1).filter((path) => path !== undefined);
+    this.#domain = (domain && arrowPath(schema, domain)) ?? null;
+  }
+
+  /** Reads the values of a dictionary, where a needed column has it. */
+  async #dictionary(message: Extract<ArrowMessage, { kind: "dictionary" }>): Promise<Piece> {
+    const { id, isDelta, batch, to } = message;
+    const leaf = [...this.#text, ...(this.#domain ? [this.#domain] : [])]
+      .map((path) => path.at(-1)!)
+      .find(({ dictionary }) => dictionary?.id === id);
+    if (leaf === undefined || leaf.holds !== null) return this.#read(to);
+    try {
+      // The values are a batch of one column.
+      const column = { ...leaf, dictionary: null, node: 0, buffer: 0, view: 0 };
+      const values = await openArrowValues(
+        this.#file,
+        batch,
+        [column],
+        new Map(),
+        Number.POSITIVE_INFINITY,
+        false,
+      );
+      const before = isDelta ? this.#dictionaries.get(id) : [];
+      if (!before) throw new Error(`the dictionary that the one at byte ${message.from} adds to is missing`);
+      this.#dictionaries.set(id, [...before, ...(await values.cells(0, batch.rows))]);
+      return this.#read(to);
+    } catch (error) {
+      this.#dictionaries.set(id, null);
+      return this.#lose(
+        to,
+        `the dictionary of column \`${leaf.name}\` is corrupt (${(error as Error).message}); download it again`,
+      );
+    }
+  }
+
+  async *#batch(batch: ArrowBatch, from: number, to: number): AsyncGenerator<Piece> {
+    this.#batches++;
+    const line = this.#line;
+    this.#line += batch.rows;
+    let row = 0;
+    let leading: ArrowValues | null = null;
+    try {
+      const open = async (path: Path, leads: boolean) =>
+        openArrowValues(this.#file, batch, path, this.#dictionaries, this.#fields.maxBytes, leads);
+      const text: ArrowValues[] = [];
+      for (const [i, path] of this.#text.entries()) text.push(await open(path, i === 0));
+      const domain = this.#domain && (await open(this.#domain, text.length === 0));
+      leading = text[0] ?? domain;
+      while (row < batch.rows) {
+        const rows = (await leading?.fit(row)) ?? Math.min(batch.rows - row, BLANK_ROWS);
+        const texts: (readonly Cell[])[] = [];
+        for (const values of text) texts.push(await values.cells(row, row + rows));
+        const domains = domain && (await domain.cells(row, row + rows));
+        const { stored } = this.#read(Math.max(this.#at, leading?.at ?? 0));
+        const cells = { line: line + row, rows, text: texts, domain: domains, byteFrom: from, byteTo: to };
+        row += rows;
+        yield { rows: cells, stored, damage: [] };
+      }
+      yield this.#read(to);
+    } catch (error) {
+      const reason = `rows ${line + row} to ${line + batch.rows - 1}: ${(error as Error).message}; download it again`;
+      yield this.#lose(to, reason);
+    }
+  }
+
+  #read(to: number): Piece {
+    const stored = to - this.#at;
+    this.#at = to;
+    return { rows: null, stored, damage: [] };
+  }
+
+  #lose(to: number, reason: string): Piece {
+    const piece = lost(this.#at, to, reason);
+    this.#at = to;
+    return piece;
+  }
+}
+
+function lost(byteFrom: number, byteTo: number, reason: string): Piece {
+  const damage: readonly Damage[] = [{ byteFrom, byteTo, reason }];
+  return { rows: null, stored: 0, damage };
+}
