@@ -211,7 +211,9 @@ function importsOf(file: string, source: string): readonly Import[] {
   return [...source.matchAll(found)].map((match) => {
     const name = match[1] ?? match[2] ?? match[3] ?? "";
     const target = name.startsWith(".") ? posix.normalize(posix.join(dirname(file), name)) : name;
-    return { file, line: lineOf(source, match.index), target };
+    // AssemblyScript's imports carry no extension.
+    const assembly = file.startsWith("pipeline/tokenizer/kernel/");
+    return { file, line: lineOf(source, match.index), target: assembly ? `${target}.ts` : target };
   });
 }
 

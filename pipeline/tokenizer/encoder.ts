@@ -1,5 +1,6 @@
 /**
- * From a text to ids: cut its UTF-8 at the seams, look every chunk up, merge those not seen before.
+ * From a text to ids: cut its UTF-8 at the seams, look every chunk up, merge those not seen before. The checking twin of the
+ * WebAssembly kernel (kernel-encoder.ts), and what runs where there is none.
  * Gives up sharing: an encoder has its own scratch memory (the size of the longest text so far) and cache, for one thread.
  */
 import type { TokenIds } from "../../core/document.ts";
@@ -20,7 +21,7 @@ import { type MergeTable, mergeTable } from "./merge-table.ts";
 import { joinable, NOT_ASCII, type Seams, seamsOf } from "./seams.ts";
 import { ensureCapacity, type TokenBuffer } from "./tokenizer.ts";
 import { codePointAt, sequenceLength } from "./utf8.ts";
-import { bytePiece, type Vocabulary } from "./vocabulary.ts";
+import { byteIdsOf, type Vocabulary } from "./vocabulary.ts";
 
 const utf8 = new TextEncoder();
 
@@ -51,8 +52,7 @@ export class Encoder {
     this.#seams = seamsOf(vocabulary);
     this.#cache = chunkCache(cacheEntries, tokenType);
     this.#textAt = vocabulary.dummyPrefix ? 1 : 0;
-    const ids = new Map(vocabulary.pieces.map((piece, id) => [piece, id]));
-    this.#byteIds = Int32Array.from({ length: 256 }, (_, byte) => ids.get(bytePiece(byte))!);
+    this.#byteIds = byteIdsOf(vocabulary);
   }
 
   /** Writes the ids of a text to `buffer.ids` from `at` on and returns how many. */

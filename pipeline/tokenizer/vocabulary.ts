@@ -110,6 +110,13 @@ export function bytePiece(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 }
 
+/** Ids of the 256 byte pieces. */
+export function byteIdsOf({ pieces, types }: Vocabulary): Int32Array {
+  const ids = new Map<string, number>();
+  for (const [id, piece] of pieces.entries()) if (types[id] === PIECE_TYPE.byte) ids.set(piece, id);
+  return Int32Array.from({ length: 256 }, (_, byte) => ids.get(bytePiece(byte))!);
+}
+
 /** SHA-256 of the canonical content: pieces, types, merge ranks, prefix, and the control ids. */
 export function fingerprint(vocabulary: Vocabulary): string {
   const { pieces, types, ranks, dummyPrefix, unknown, bos, eos } = vocabulary;

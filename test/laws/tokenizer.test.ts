@@ -6,12 +6,14 @@ import { llama2Vocabulary } from "../../pipeline/tokenizer/llama2.ts";
 import { joinable, seamsOf } from "../../pipeline/tokenizer/seams.ts";
 import { parseSentencePieceModel } from "../../pipeline/tokenizer/sentencepiece-model.ts";
 import { SPACE_MARK, type Vocabulary } from "../../pipeline/tokenizer/vocabulary.ts";
+import { ENCODERS } from "../pipeline/tokenizer/encoders.ts";
 import { modelOf } from "../pipeline/tokenizer/model.ts";
 import { referenceIds } from "../pipeline/tokenizer/reference.ts";
 
 const llama = await llama2Vocabulary();
 const seams = seamsOf(llama);
 const tokenizer = bpeTokenizer("llama-2", llama);
+const encoders = ENCODERS.map((encoder) => bpeTokenizer(encoder, llama, { encoder }));
 
 /** Text that looks like text, text from few letters, and text from all of Unicode. */
 const texts = fc.oneof(
@@ -30,20 +32,23 @@ const texts = fc.oneof(
 test("LLaMA-2's ids are those of the quadratic definition", () => {
   fc.assert(
     fc.property(texts, (text) => {
-      assert.deepEqual([...tokenizer.encode(text)], referenceIds(llama, text));
+      const ids = referenceIds(llama, text);
+      for (const encoder of encoders) assert.deepEqual([...encoder.encode(text)], ids, encoder.name);
     }),
     { numRuns: 1_500 },
   );
 });
 
 test("a cache that is cold, warm or of four entries gives the same ids", () => {
-  const warm = bpeTokenizer("warm", llama);
-  const tiny = bpeTokenizer("tiny", llama, { cacheEntries: 4 });
-  const cold = fc.sample(texts, 300);
-  const expected = cold.map((text) => [...warm.encode(text)]);
-  for (const [i, text] of cold.entries()) {
-    assert.deepEqual([...warm.encode(text)], expected[i]);
-    assert.deepEqual([...tiny.encode(text)], expected[i]);
+  for (const encoder of ENCODERS) {
+    const warm = bpeTokenizer("warm", llama, { encoder });
+    const tiny = bpeTokenizer("tiny", llama, { cacheEntries: 4, encoder });
+    const cold = fc.sample(texts, 300);
+    const expected = cold.map((text) => [...warm.encode(text)]);
+    for (const [i, text] of cold.entries()) {
+      assert.deepEqual([...warm.encode(text)], expected[i]);
+      assert.deepEqual([...tiny.encode(text)], expected[i]);
+    }
   }
 });
 
@@ -135,9 +140,11 @@ const letters = fc.oneof(
 test("any vocabulary's ids are those of the quadratic definition, also beyond the length where the heap takes over", () => {
   fc.assert(
     fc.property(vocabularies, fc.array(letters, { minLength: 5, maxLength: 5 }), (vocabulary, several) => {
-      const any = bpeTokenizer("any", vocabulary, { cacheEntries: 64 });
-      for (const text of [...several, ...several])
-        assert.deepEqual([...any.encode(text)], referenceIds(vocabulary, text), JSON.stringify(text));
+      const any = ENCODERS.map((encoder) => bpeTokenizer(encoder, vocabulary, { cacheEntries: 64, encoder }));
+      const ids = several.map((text) => referenceIds(vocabulary, text));
+      for (const [i, text] of [...several, ...several].entries())
+        for (const { name, encode } of any)
+          assert.deepEqual([...encode(text)], ids[i % several.length], `${JSON.stringify(text)} (${name})`);
     }),
     { numRuns: 300 },
   );

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { TokenIds } from "../../../core/document.ts";
 import { loadTokenizer } from "../../../pipeline/tokenizer/index.ts";
 import { ROOT } from "../../support.ts";
+import { ENCODERS } from "./encoders.ts";
 
 interface Fixture {
   readonly cases: readonly { readonly text: string; readonly ids: readonly number[] }[];
@@ -24,31 +25,37 @@ interface Fixture {
 const fixture = JSON.parse(
   readFileSync(join(ROOT, "fixtures/tokenizer/adversarial.json"), "utf8"),
 ) as Fixture;
-const tokenizer = await loadTokenizer("llama-2");
 
-test("awkward texts have sentencepiece's ids, control pieces in them spelled out", () => {
-  assert.ok(fixture.cases.length > 300);
-  for (const { text, ids } of fixture.cases)
-    assert.deepEqual([...tokenizer.encode(text)], ids, JSON.stringify(text));
-});
+for (const encoder of ENCODERS) {
+  const tokenizer = await loadTokenizer("llama-2", { encoder });
 
-test("control pieces in a text become their ids as in tokenizers when they are to be parsed", async () => {
-  const parsing = await loadTokenizer("llama-2", { specialTokens: "parse" });
-  assert.ok(fixture.parsed.length >= 20);
-  for (const { text, ids } of fixture.parsed)
-    assert.deepEqual([...parsing.encode(text)], ids, JSON.stringify(text));
-  for (const { text, ids } of fixture.cases)
-    if (!/<s>|<\/s>|<unk>/.test(text)) assert.deepEqual([...parsing.encode(text)], ids, JSON.stringify(text));
-});
-
-for (const { name, parts, times, text, count, ids } of fixture.generated)
-  test(`a long text of ${name} has sentencepiece's ids`, () => {
-    const built = parts.join("").repeat(times);
-    assert.equal(shortHash(Buffer.from(built)), text, "the text is not the one the oracle saw");
-    const encoded = tokenizer.encode(built);
-    assert.equal(encoded.length, count);
-    assert.equal(shortHash(bytesOf(encoded)), ids);
+  test(`awkward texts have sentencepiece's ids, control pieces in them spelled out (${encoder})`, () => {
+    assert.ok(fixture.cases.length > 300);
+    for (const { text, ids } of fixture.cases)
+      assert.deepEqual([...tokenizer.encode(text)], ids, JSON.stringify(text));
   });
+
+  test(`control pieces in a text become their ids as in tokenizers when they are to be parsed (${encoder})`, async () => {
+    const parsing = await loadTokenizer("llama-2", { specialTokens: "parse", encoder });
+    assert.ok(fixture.parsed.length >= 20);
+    for (const { text, ids } of fixture.parsed)
+      assert.deepEqual([...parsing.encode(text)], ids, JSON.stringify(text));
+    for (const { text, ids } of fixture.cases)
+      if (!/<s>|<\/s>|<unk>/.test(text))
+        assert.deepEqual([...parsing.encode(text)], ids, JSON.stringify(text));
+  });
+
+  for (const { name, parts, times, text, count, ids } of fixture.generated)
+    test(`a long text of ${name} has sentencepiece's ids (${encoder})`, () => {
+      const built = parts.join("").repeat(times);
+      assert.equal(shortHash(Buffer.from(built)), text, "the text is not the one the oracle saw");
+      const encoded = tokenizer.encode(built);
+      assert.equal(encoded.length, count);
+      assert.equal(shortHash(bytesOf(encoded)), ids);
+    });
+}
+
+const tokenizer = await loadTokenizer("llama-2");
 
 test("ids decode to sentencepiece's text, whatever they are", () => {
   assert.ok(fixture.decoded.length > 60);

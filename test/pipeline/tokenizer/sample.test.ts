@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { loadTokenizer, tokenBuffer } from "../../../pipeline/tokenizer/index.ts";
 import { ROOT, shared } from "../../support.ts";
+import { ENCODERS } from "./encoders.ts";
 
 type Row = readonly [domain: string, line: number, text: string, count: number, ids: string];
 
@@ -13,11 +14,13 @@ const { documents } = JSON.parse(readFileSync(join(ROOT, "fixtures/tokenizer/sam
   readonly documents: readonly Row[];
 };
 
-for (const spec of ["llama-2", "tokenizer.model", "tokenizer.json"])
-  test(`all 3,196 documents of the sample have sentencepiece's ids with ${spec}`, {
+const SPECS = ["llama-2", "tokenizer.model", "tokenizer.json"];
+
+for (const [spec, encoder] of SPECS.flatMap((spec) => ENCODERS.map((encoder) => [spec, encoder] as const)))
+  test(`all 3,196 documents of the sample have sentencepiece's ids with ${spec} (${encoder})`, {
     skip: shared.missing,
   }, async () => {
-    const tokenizer = await loadTokenizer(spec === "llama-2" ? spec : join(shared.sample, spec));
+    const tokenizer = await loadTokenizer(spec === "llama-2" ? spec : join(shared.sample, spec), { encoder });
     const buffer = tokenBuffer(tokenizer);
     const lines = new Map<string, readonly string[]>();
     let tokens = 0;

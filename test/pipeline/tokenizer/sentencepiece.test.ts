@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { loadTokenizer } from "../../../pipeline/tokenizer/index.ts";
 import { SPACE_MARK } from "../../../pipeline/tokenizer/vocabulary.ts";
 import { python, shared, temporaryFolder } from "../../support.ts";
+import { ENCODERS } from "./encoders.ts";
 import { modelOf } from "./model.ts";
 
 const { command, missing } = python("sentencepiece");
@@ -43,8 +44,11 @@ test("random texts have the ids that sentencepiece gives now", {
   );
   const texts = fc.sample(strings, 2_000);
   const [ids] = oracle([{ model: join(shared.sample, "tokenizer.model"), texts }]);
-  for (const [i, text] of texts.entries())
-    assert.deepEqual([...tokenizer.encode(text)], ids![i], JSON.stringify(text));
+  for (const encoder of ENCODERS) {
+    const checked = await loadTokenizer("llama-2", { encoder });
+    for (const [i, text] of texts.entries())
+      assert.deepEqual([...checked.encode(text)], ids![i], `${JSON.stringify(text)} (${encoder})`);
+  }
 });
 
 test("any model that is not refused has the ids that sentencepiece gives now", {
@@ -77,12 +81,14 @@ test("any model that is not refused has the ids that sentencepiece gives now", {
   });
   const answers = oracle(jobs);
   for (const [i, { model, texts }] of jobs.entries()) {
-    const tokenizer = await loadTokenizer(model, { cacheEntries: 64 });
-    for (const [k, text] of texts.entries())
-      assert.deepEqual(
-        [...tokenizer.encode(text)],
-        answers[i]![k],
-        `${JSON.stringify(text)} with model ${i}`,
-      );
+    for (const encoder of ENCODERS) {
+      const tokenizer = await loadTokenizer(model, { cacheEntries: 64, encoder });
+      for (const [k, text] of texts.entries())
+        assert.deepEqual(
+          [...tokenizer.encode(text)],
+          answers[i]![k],
+          `${JSON.stringify(text)} with model ${i} (${encoder})`,
+        );
+    }
   }
 });

@@ -1,0 +1,93 @@
+/**
+ * The encoder in WebAssembly (kernel/): the ids of encoder.ts, its checking twin, several times faster, above all on text never seen.
+ * Text lies in the kernel's memory, which grows to the longest text so far and does not shrink. One instance serves one thread.
+ */
+import { KERNEL_BASE64 } from "./kernel-module.ts";
+import { growTo, type Kernel, MOST_PIECES, placeTables } from "./kernel-tables.ts";
+import { ensureCapacity, type TokenBuffer } from "./tokenizer.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+import { webAssembly } from "./web-assembly.ts";
+
+const utf8 = new TextEncoder();
+
+/** Bytes behind a text that the kernel may read; bytes of text that there is room for from the start. */
+const PADDING = 80;
+const FIRST_ROOM = 65_536;
+
+let compiled: object | undefined;
+
+/** Whether this runtime has WebAssembly (`node --jitless` has not) and the kernel can hold the ids. */
+export function kernelSupports({ pieces }: Vocabulary): boolean {
+  return webAssembly !== undefined && pieces.length < MOST_PIECES;
+}
+
+/** The encoder of one vocabulary. */
+export class KernelEncoder {
+  /** Lone surrogates met so far. */
+  loneSurrogates = 0;
+  readonly #kernel: Kernel;
+  readonly #encode: (from: number, end: number, ids: number) => number;
+  readonly #prefix: 0 | 1;
+  /** Where text lies in the kernel's memory. */
+  readonly #textAt: number;
+  #memory: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #room: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #ids: Uint16Array | Int32Array;
+
+  constructor(vocabulary: Vocabulary, cacheEntries: number, tokenType: "uint16" | "int32") {
+    compiled ??= new webAssembly!.Module(Buffer.from(KERNEL_BASE64, "base64"));
+    this.#kernel = new webAssembly!.Instance(compiled).exports as Kernel;
+    this.#encode = tokenType === "uint16" ? this.#kernel.encode16 : this.#kernel.encode32;
+    this.#ids = tokenType === "uint16" ? new Uint16Array() : new Int32Array();
+    this.#prefix = vocabulary.dummyPrefix ? 1 : 0;
+    this.#textAt = placeTables(this.#kernel, vocabulary, cacheEntries) + 64;
+    this.#makeRoom(FIRST_ROOM);
+  }
+
+  /** Writes the ids of a text to `buffer.ids` from `at` on and returns how many. */
+  encodeInto(text: string, buffer: TokenBuffer, at: number): number {
+    if (!text.isWellFormed()) this.loneSurrogates += text.match(/\p{Surrogate}/gu)?.length ?? 0;
+    if (3 * text.length > this.#room.length) this.room(Buffer.byteLength(text));
+    return this.encodeBytes(0, utf8.encodeInto(text, this.#room).written, buffer, at);
+  }
+
+  /** At least this many bytes of the kernel's memory, for UTF-8 that `encodeBytes` reads in place. Any later call may detach the view. */
+  room(bytes: number): Uint8Array<ArrayBuffer> {
+    if (bytes > this.#room.length) this.#makeRoom(bytes);
+    return this.#room;
+  }
+
+  /** The same as `encodeInto` for the bytes [offset, offset + length) of the room, which must be valid UTF-8. Overwrites the byte in front of them. */
+  encodeBytes(offset: number, length: number, buffer: TokenBuffer, at: number): number {
+    if (length === 0) return 0;
+    const end = this.#textAt + offset + length;
+    const idsAt = this.#textAt + this.#room.length + PADDING;
+    let from = this.#textAt + offset - this.#prefix;
+    if (this.#prefix === 1) this.#memory[from] = 0x20;
+    let out = at;
+    while (from < end) {
+      const count = this.#encode(from, end, idsAt);
+      if (this.#memory.length === 0) this.#refresh(this.#room.length);
+      const first = idsAt / this.#ids.BYTES_PER_ELEMENT;
+      ensureCapacity(buffer, out + count).set(this.#ids.subarray(first, first + count), out);
+      out += count;
+      from = this.#kernel.stopped.value;
+    }
+    return out - at;
+  }
+
+  /** Makes room for a text, and for more the next time, up to double. */
+  #makeRoom(bytes: number): void {
+    const room = 16 * Math.ceil(Math.max(bytes, Math.min(2 * this.#room.length, bytes + 2 ** 24)) / 16);
+    growTo(this.#kernel.memory, this.#textAt + room + PADDING);
+    this.#refresh(room);
+  }
+
+  /** Takes new views: growing the memory detaches the old ones, whose length is 0 then. */
+  #refresh(room: number): void {
+    const { buffer } = this.#kernel.memory;
+    this.#memory = new Uint8Array(buffer);
+    this.#room = new Uint8Array(buffer, this.#textAt, room);
+    this.#ids = this.#ids instanceof Uint16Array ? new Uint16Array(buffer) : new Int32Array(buffer);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Where things lie in memory. The host (wasm-encoder.ts) builds the tables, writes them behind the module's own data, and sets these.
+ */
+
+/** Bytes by `left | right << 8` of two ASCII bytes: 1 where a text can be cut between them. */
+export let asciiSeams: usize = 0;
+/** Joinable pairs of code points: an open-addressed set of (left, right), -1 in a free slot. */
+export let pairs: usize = 0;
+/** Slots of `pairs`, a power of two, less one. */
+export let pairMask: u32 = 0;
+/** Id by code point, -1 where the code point is no piece, and how many there are. */
+export let characters: usize = 0;
+export let characterCount: u32 = 0;
+/** Ids of the 256 byte pieces. */
+export let byteIds: usize = 0;
+/** A million bits, one set for every pair of ids that merges. */
+export let mergeFilter: usize = 0;
+/** Pairs that merge: an open-addressed table of words, left | right << 21 | result << 42, all ones in a free slot. */
+export let mergeSlots: usize = 0;
+/** Slots of it, a power of two, less one. */
+export let mergeMask: u32 = 0;
+/** Rank by id of what a merge makes. */
+export let ranks: usize = 0;
+/** The same answers for pairs of ASCII characters, by `left << 7 | right`: result | rank << 32, all ones where they do not merge. */
+export let asciiMerges: usize = 0;
+/** Sets of two entries of 32 bytes for chunks of up to 15 bytes; `hash >> setShift` is the set. */
+export let sets: usize = 0;
+export let setShift: u32 = 0;
+/** Longer chunks: slots of (hash, offset into the store), and the store of records, which starts anew when it is full. */
+export let longSlots: usize = 0;
+export let longMask: u32 = 0;
+export let store: usize = 0;
+export let storeSize: u32 = 0;
