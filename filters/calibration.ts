@@ -187,7 +187,10 @@ export function parseCalibrationJson(text: string, subject = "calibration"): Cal
  * The cascade that `judge` runs, bound to the filters that the caller scores with; `column` is the place in `filters`.
  * Throws ERR_CALIBRATION when a filter is absent, or its model is not the one that was calibrated.
  */
-export function cascadeOf(calibration: Calibration, filters: readonly Filter[]): readonly CascadeStep[] {
+export function cascadeOf(
+  calibration: Calibration,
+  filters: readonly Pick<Filter, "name" | "sha256" | "dropWhen">[],
+): readonly CascadeStep[] {
   return calibration.filters.map(({ name, sha256, dropWhen, domains }) => {
     const column = filters.findIndex((filter) => filter.name === name);
     const bound = filters[column];

@@ -73,7 +73,7 @@ export class Tally {
   }
 
   /** Adds a file's stored bytes. */
-  bytes({ read, unreadable, total }: ByteAccount): void {
+  bytes({ read, unreadable, total }: Omit<ByteAccount, "sha256">): void {
     this.#bytes.read += read;
     this.#bytes.unreadable += unreadable;
     this.#bytes.total += total;

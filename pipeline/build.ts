@@ -18,9 +18,9 @@ import { type Ledger, openLedger } from "./ledger.ts";
 import type { BuildOptions, BuildProgress } from "./options.ts";
 import { planTasks, type Task } from "./plan.ts";
 import { runPool } from "./pool.ts";
-import { type Prepared, prepare } from "./prepare.ts";
+import { inputIdentity, type Prepared, prepare } from "./prepare.ts";
 import { quarantineReasons, requireDocuments } from "./quarantine.ts";
-import { type BuildReport, readNotes, reportOf } from "./report.ts";
+import { type BuildReport, reportOf } from "./report.ts";
 import { finishedTask, type TaskProgress, taskFolder } from "./task.ts";
 import type { TaskManifest } from "./task-manifest.ts";
 import type { WorkSetup } from "./work.ts";
@@ -30,35 +30,29 @@ import type { BuildJob } from "./worker.ts";
 export async function build(options: BuildOptions): Promise<BuildReport> {
   const started = performance.now();
   const prepared = await prepare(options);
-  const finished = await finishedBuild(prepared);
-  if (finished)
-    return reportOf({
-      prepared,
-      manifest: finished,
-      started,
-      notes: await readNotes(prepared.buildFolder),
-      quarantine: await quarantineReasons(join(prepared.dir, "quarantine.jsonl")),
-      reused: null,
-    });
-  const lock = await acquireLock(join(prepared.buildFolder, "lock"));
-  const ledger = openLedger(prepared.buildFolder);
+  const { dir, buildFolder, train, validation } = prepared;
+  const plans = validation ? [train, validation] : [train];
+  const report = (manifest: ShardManifest, reused: number | null) =>
+    reportOf({ dir, plans, manifest, reused, started });
+  const claim = {
+    dir,
+    buildFolder,
+    replace: options.replace ?? false,
+    description: { ...prepared.description, inputs: inputIdentity(prepared) },
+  };
+  const finished = await finishedBuild(claim);
+  if (finished) return report(finished, null);
+  const lock = await acquireLock(join(buildFolder, "lock"));
+  const ledger = openLedger(buildFolder);
   try {
-    await claimFolder(prepared);
+    await claimFolder(claim);
     const calibration = await settleCalibration(prepared, ledger);
     const { tasks, reused } = await readAll(prepared, calibration, ledger);
     await requireSomething(prepared, tasks);
     const compacted = await compactAll(prepared, tasks);
     const manifest = await finishAll(prepared, calibration, tasks, compacted);
     ledger.event("finished", manifest.fingerprint);
-    const quarantine = await quarantineReasons(join(prepared.dir, "quarantine.jsonl"));
-    return reportOf({
-      prepared,
-      manifest,
-      started,
-      notes: await readNotes(prepared.buildFolder),
-      quarantine,
-      reused,
-    });
+    return await report(manifest, reused);
   } finally {
     ledger.close();
     lock.release();

@@ -4,7 +4,13 @@
 import { readFile } from "node:fs/promises";
 import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
-import { type Calibration, calibrateCascade, parseCalibrationJson, parseTargets } from "../filters/index.ts";
+import {
+  type Calibration,
+  calibrateCascade,
+  parseCalibrationJson,
+  parseTargets,
+  type Target,
+} from "../filters/index.ts";
 import type { Curator } from "./curator.ts";
 import type { InputFile } from "./inputs.ts";
 import type { BuildOptions } from "./options.ts";
@@ -25,14 +31,7 @@ export interface CalibrateRequest extends Pick<BuildOptions, "applyTo"> {
 /** Makes a calibration. Deterministic; reads about `documents` documents on one thread. Throws ERR_CALIBRATION. */
 export async function calibrate(request: CalibrateRequest): Promise<Calibration> {
   const { curator, applyTo } = request;
-  const targets = parseTargets(request.targets);
-  const names = curator.filters.map(({ name }) => name);
-  const stranger = targets.find(({ filter }) => !names.includes(filter));
-  if (stranger)
-    throw new HeadraceError(
-      "ERR_FILTER",
-      `--drop names the filter "${stranger.filter}"; filters here: ${names.join(", ") || "none"} (add it with --filters)`,
-    );
+  const targets = targetsFor(request.targets, curator.filters);
   return calibrateCascade({
     targets,
     filters: curator.filters,
@@ -40,6 +39,19 @@ export async function calibrate(request: CalibrateRequest): Promise<Calibration>
     samples: await sampleScores(request),
     ...(applyTo && { appliesTo: applyTo }),
   });
+}
+
+/** Parses targets and checks that their filters are there. Throws ERR_ARGUMENT and ERR_FILTER. */
+export function targetsFor(text: string, filters: readonly { readonly name: string }[]): readonly Target[] {
+  const targets = parseTargets(text);
+  const names = filters.map(({ name }) => name);
+  const stranger = targets.find(({ filter }) => !names.includes(filter));
+  if (stranger)
+    throw new HeadraceError(
+      "ERR_FILTER",
+      `--drop names the filter "${stranger.filter}"; filters here: ${names.join(", ") || "none"} (add it with --filters)`,
+    );
+  return targets;
 }
 
 /** Reads a calibration file. Throws ERR_INPUT and ERR_PARSE. */

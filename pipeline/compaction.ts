@@ -5,21 +5,24 @@ import {
   compactDomain,
   type Gap,
   planValidation,
+  readManifest,
+  type Segment,
   type ShardSchema,
   segmentCandidates,
   type TokenShard,
   type ValidationPlan,
 } from "../shards/index.ts";
 import type { HeldOut } from "./account.ts";
+import { openRejoined, type Rejoined } from "./rejoin.ts";
 
 /** Segments of a domain to shards. Plain data. */
 export interface CompactJob {
   readonly dir: string;
   readonly domain: string;
-  /** Paths in task order: kept documents, those of a given validation set, and dropped ones. */
-  readonly kept: readonly string[];
-  readonly given: readonly string[];
-  readonly dropped: readonly string[];
+  /** In task order, as paths of segments or to be rejoined from finished shards: kept documents, those of a given validation set, and dropped ones. */
+  readonly kept: readonly (string | Rejoined)[];
+  readonly given: readonly (string | Rejoined)[];
+  readonly dropped: readonly (string | Rejoined)[];
   readonly schema: ShardSchema;
   /** sha256 of the tokenizer. */
   readonly tokenizer: string;
@@ -44,27 +47,38 @@ export interface CompactResult {
 /** Runs the job of one domain. */
 export async function compactJob(job: CompactJob): Promise<CompactResult> {
   const { dir, domain, schema, tokenizer, shardBytes } = job;
-  const plan = await validationPlan(job);
+  const kept = await segmentsOf(job.kept);
+  const plan = await validationPlan(job, kept);
   const common = { dir, domain, schema, tokenizer, shardBytes };
-  const main = await compactDomain({ ...common, segments: job.kept, plan });
+  const main = await compactDomain({ ...common, segments: kept, plan });
   const given = await compactDomain({
     ...common,
-    segments: job.given,
+    segments: await segmentsOf(job.given),
     plan: { kind: "whole", split: "validation" },
   });
   const dropped = await compactDomain({
     ...common,
-    segments: job.dropped,
+    segments: await segmentsOf(job.dropped),
     plan: { kind: "whole", split: "dropped" },
   });
   const shards = [...main.shards, ...given.shards, ...dropped.shards];
   return { domain, shards, held: heldOut(plan), plan, gap: main.gap };
 }
 
-async function validationPlan(job: CompactJob): Promise<ValidationPlan> {
+async function segmentsOf(list: readonly (string | Rejoined)[]): Promise<readonly Segment[]> {
+  return Promise.all(
+    list.map(async (one) => {
+      if (typeof one === "string") return one;
+      const manifest = await readManifest(one.from);
+      return () => openRejoined(one, manifest);
+    }),
+  );
+}
+
+async function validationPlan(job: CompactJob, kept: readonly Segment[]): Promise<ValidationPlan> {
   if (job.given.length > 0) return { kind: "none", reason: "a validation set was given" };
   if (job.validationTokens === 0) return { kind: "none", reason: "no tokens were to be held out" };
-  const candidates = await segmentCandidates(job.kept, job.validationTokens);
+  const candidates = await segmentCandidates(kept, job.validationTokens);
   return planValidation(candidates, { targetTokens: job.validationTokens, rowTokens: job.validationRow });
 }
 

@@ -87,10 +87,11 @@ export async function openTokenizer(
   return loadTokenizer(setup.tokenizer, { engine: setup.engine, specialTokens: setup.specialTokens });
 }
 
-function cascadeFor(
+/** The cascade of a calibration that was made with this tokenizer and these filters. Throws ERR_CALIBRATION. */
+export function cascadeFor(
   calibration: Calibration,
-  tokenizer: Tokenizer,
-  filters: readonly Filter[],
+  tokenizer: Pick<Tokenizer, "name" | "sha256">,
+  filters: readonly Pick<Filter, "name" | "sha256" | "dropWhen">[],
 ): readonly CascadeStep[] {
   if (calibration.tokenizer !== tokenizer.sha256)
     throw new HeadraceError(

@@ -8,9 +8,20 @@ import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { anything, object, oneOf, parseJson, record } from "../core/parse.ts";
 import { GAP, MANIFEST, ORIGIN, readManifest, type ShardManifest, SPLITS } from "../shards/index.ts";
-import { differences, inputIdentity, type Prepared } from "./prepare.ts";
+import { differences } from "./prepare.ts";
 
 const planOf = object({ format: oneOf("headrace-build/1"), description: record(anything), inputs: anything });
+
+/** Who wants an output folder, and for what. */
+export interface Claim {
+  readonly dir: string;
+  /** `DIR/.build`. */
+  readonly buildFolder: string;
+  /** Whether finished shards of another build may be replaced. */
+  readonly replace: boolean;
+  /** Everything that decides the bytes, as plain data. */
+  readonly description: Readonly<Record<string, unknown>>;
+}
 
 /** Everything in an output folder that a build writes. */
 export const BUILD_FILES: readonly string[] = [
@@ -28,8 +39,8 @@ export const BUILD_FILES: readonly string[] = [
  * The manifest, where this very build is finished already; undefined where there is work to do.
  * Throws ERR_OUTPUT where the folder holds the shards of another build, or something that is no build at all.
  */
-export async function finishedBuild(prepared: Prepared): Promise<ShardManifest | undefined> {
-  const { dir, buildFolder, options } = prepared;
+export async function finishedBuild(claim: Claim): Promise<ShardManifest | undefined> {
+  const { dir, buildFolder } = claim;
   const names = existsSync(dir) ? await namesIn(dir) : [];
   const plan = await readPlan(buildFolder);
   if (!names.includes(MANIFEST)) {
@@ -40,11 +51,11 @@ export async function finishedBuild(prepared: Prepared): Promise<ShardManifest |
       );
     return undefined;
   }
-  if (options.replace) return undefined;
+  if (claim.replace) return undefined;
   const differs =
     plan === undefined
       ? ["its record .build was deleted, so it cannot be compared"]
-      : differences(describe(prepared), { ...plan.description, inputs: plan.inputs });
+      : differences(claim.description, { ...plan.description, inputs: plan.inputs });
   if (differs.length === 0) return readManifest(dir);
   throw new HeadraceError(
     "ERR_OUTPUT",
@@ -53,20 +64,15 @@ export async function finishedBuild(prepared: Prepared): Promise<ShardManifest |
 }
 
 /** Makes the folder this build's: writes its plan, and removes finished shards that are to be replaced. */
-export async function claimFolder(prepared: Prepared): Promise<void> {
-  const { dir, buildFolder } = prepared;
+export async function claimFolder({ dir, buildFolder, description: described }: Claim): Promise<void> {
   await mkdir(buildFolder, { recursive: true });
   await rm(join(dir, MANIFEST), { force: true }); // first: without a manifest the rest is garbage by definition
   for (const name of BUILD_FILES) await rm(join(dir, name), { recursive: true, force: true });
-  const { inputs, ...description } = describe(prepared);
+  const { inputs, ...description } = described;
   await writeFileWhole(
     join(buildFolder, "build.json"),
     `${JSON.stringify({ format: "headrace-build/1", description, inputs })}\n`,
   );
-}
-
-function describe(prepared: Prepared): Readonly<Record<string, unknown>> {
-  return { ...prepared.description, inputs: inputIdentity(prepared) };
 }
 
 async function readPlan(buildFolder: string): Promise<ReturnType<typeof planOf> | undefined> {

@@ -8,6 +8,8 @@ export { type Inspected, type InspectRequest, inspect } from "./inspect.ts";
 export { type LedgerRow, ledgerSummary, rebuildLedger } from "./ledger.ts";
 export type { BuildOptions, BuildProgress } from "./options.ts";
 export { curateSetup } from "./prepare.ts";
+export { refilter } from "./refilter.ts";
+export type { RefilterOptions } from "./refilter-plan.ts";
 export type { BuildReport } from "./report.ts";
 export { type ScoreLine, scoreDocuments } from "./score.ts";
 export {

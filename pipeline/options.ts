@@ -52,7 +52,7 @@ export interface BuildOptions {
 
 /** Where a build is. */
 export interface BuildProgress extends TaskProgress {
-  readonly phase: "calibrate" | "read" | "compact";
-  /** Stored bytes of the input in all; in the phase `calibrate` and `compact` the unit is documents and domains. */
+  readonly phase: "calibrate" | "read" | "judge" | "compact";
+  /** Stored bytes of the input in all; in the phases `calibrate` and `judge` documents, in `compact` domains. */
   readonly total: number;
 }

@@ -6,9 +6,8 @@ import { join } from "node:path";
 import type { DomainName } from "../core/domain.ts";
 import type { Calibration, ObservedDrop } from "../filters/index.ts";
 import type { Account, ShardManifest } from "../shards/index.ts";
-import type { SkippedInput } from "./inputs.ts";
-import type { Prepared } from "./prepare.ts";
-import type { QuarantineReason } from "./quarantine.ts";
+import type { InputPlan, SkippedInput } from "./inputs.ts";
+import { type QuarantineReason, quarantineReasons } from "./quarantine.ts";
 
 /** The report of a build; `--json` prints it. */
 export interface BuildReport {
@@ -56,22 +55,23 @@ export interface BuildReport {
 /** What the report says beside the manifest; kept in the build folder, so that a finished build can say it again. */
 export type Notes = Pick<BuildReport, "alarms" | "withoutValidation" | "loneSurrogates">;
 
-/** The notes of a finished build. */
-export async function readNotes(buildFolder: string): Promise<Notes> {
+async function readNotes(buildFolder: string): Promise<Notes> {
   return JSON.parse(await readFile(join(buildFolder, "notes.json"), "utf8")) as Notes;
 }
 
-/** Makes the report. */
-export function reportOf(of: {
-  readonly prepared: Prepared;
+/** Makes the report of a finished build. Reads its notes and its quarantine. */
+export async function reportOf(of: {
+  readonly dir: string;
+  /** The inputs, where they were read. */
+  readonly plans: readonly Pick<InputPlan, "notices" | "skipped">[];
   readonly manifest: ShardManifest;
-  readonly notes: Notes;
-  readonly quarantine: readonly QuarantineReason[];
   readonly reused: number | null;
   /** `performance.now()` at the start. */
   readonly started: number;
-}): BuildReport {
-  const { prepared, manifest, notes, quarantine, reused } = of;
+}): Promise<BuildReport> {
+  const { dir, manifest, reused } = of;
+  const notes = await readNotes(join(dir, ".build"));
+  const quarantine = await quarantineReasons(join(dir, "quarantine.jsonl"));
   const { account } = manifest;
   const domains = Object.entries(account.domains);
   const sum = (count: (domain: Account["domains"][string]) => number) =>
@@ -85,7 +85,7 @@ export function reportOf(of: {
     );
   };
   return {
-    out: prepared.dir,
+    out: dir,
     fingerprint: manifest.fingerprint,
     key: manifest.key,
     read: account.read,
@@ -109,8 +109,8 @@ export function reportOf(of: {
     },
     bytes: account.bytes,
     reused,
-    notices: [...prepared.train.notices, ...(prepared.validation?.notices ?? [])],
-    skipped: [...prepared.train.skipped, ...(prepared.validation?.skipped ?? [])],
+    notices: of.plans.flatMap(({ notices }) => notices),
+    skipped: of.plans.flatMap(({ skipped }) => skipped),
     ...notes,
     seconds: (performance.now() - of.started) / 1000,
   };

@@ -3,7 +3,8 @@
  * list, so that every folder and every part of the corpus is met. Deterministic: a function of the files and the size asked for.
  */
 
-import { type DomainName, domainName } from "../core/domain.ts";
+import type { Document } from "../core/document.ts";
+import type { DomainName } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { hashOf } from "../core/hash.ts";
 import type { CalibrationSample } from "../filters/index.ts";
@@ -24,30 +25,64 @@ export interface SampleRequest {
   readonly onProgress?: (documents: number, ofDocuments: number) => void;
 }
 
+/** A file that a sample may take documents of. */
+export type SampleFile = Pick<InputFile, "source" | "bytes">;
+
+/** What a sample takes of a document. */
+export interface SampledDocument {
+  readonly domain: DomainName;
+  readonly tokens: number;
+  /** Integer scores, one a filter; copied when the document is taken. */
+  readonly scores: Int32Array;
+}
+
 /** Scores the sampled documents. Throws ERR_CALIBRATION where there is none. */
 export async function sampleScores(request: SampleRequest): Promise<CalibrationSample> {
-  const { files, curator } = request;
-  const chosen = spread(files, SAMPLE_FILES);
+  const { files, curator, source } = request;
+  async function* read(file: InputFile): AsyncGenerator<Iterable<SampledDocument>> {
+    for await (const { documents } of readSource(file, source)) yield judgeEach(documents);
+  }
+  function* judgeEach(documents: readonly Document[]): Generator<SampledDocument> {
+    for (const document of documents) {
+      const { count, scores } = curator.judge(document);
+      yield { domain: document.domain, tokens: count, scores };
+    }
+  }
+  return collectSample({ ...request, files, filters: curator.filters.map(({ name }) => name), read });
+}
+
+/**
+ * Takes documents file by file, as many of each as its share of those that are still wanted; Infinity: all of all files.
+ * `read` gives the documents of a file in order and is asked for files in order. Throws ERR_CALIBRATION where there is none.
+ */
+export async function collectSample<File extends SampleFile>(request: {
+  readonly files: readonly File[];
+  readonly filters: readonly string[];
+  readonly documents: number;
+  readonly read: (file: File) => AsyncIterable<Iterable<SampledDocument>>;
+  readonly onProgress?: (documents: number, ofDocuments: number) => void;
+}): Promise<CalibrationSample> {
+  const { files, filters } = request;
+  const chosen = Number.isFinite(request.documents) ? spread(files, SAMPLE_FILES) : files;
   const domains: DomainName[] = [];
   const domain: number[] = [];
   const tokens: number[] = [];
-  const scores = curator.filters.map((): number[] => []);
+  const scores = filters.map((): number[] => []);
   let cut = chosen.length < files.length;
   for (const [i, file] of chosen.entries()) {
     const quota = Math.ceil((request.documents - tokens.length) / (chosen.length - i));
     const until = tokens.length + quota;
-    reading: for await (const chunk of readSource(file, request.source)) {
-      for (const document of chunk.documents) {
+    reading: for await (const documents of request.read(file)) {
+      for (const document of documents) {
         if (tokens.length >= until) {
           cut = true;
           break reading;
         }
-        const judged = curator.judge(document);
         let index = domains.indexOf(document.domain);
-        if (index < 0) index = domains.push(domainName(document.domain)) - 1;
+        if (index < 0) index = domains.push(document.domain) - 1;
         domain.push(index);
-        tokens.push(judged.count);
-        for (const [f, column] of scores.entries()) column.push(judged.scores[f]!);
+        tokens.push(document.tokens);
+        for (const [f, column] of scores.entries()) column.push(document.scores[f]!);
       }
       request.onProgress?.(tokens.length, request.documents);
     }
@@ -61,9 +96,10 @@ export async function sampleScores(request: SampleRequest): Promise<CalibrationS
     domains,
     domain: Uint16Array.from(domain),
     tokens: Uint32Array.from(tokens),
-    scores: Object.fromEntries(curator.filters.map(({ name }, f) => [name, Int32Array.from(scores[f]!)])),
+    scores: Object.fromEntries(filters.map((name, f) => [name, Int32Array.from(scores[f]!)])),
+    // A sample that is everything is the same sample however much was asked for.
     fingerprint: hashOf({
-      documents: request.documents,
+      documents: cut ? request.documents : "all",
       files: chosen.map(({ source, bytes }) => ({ source, bytes })),
     }),
     whole: !cut,
@@ -71,7 +107,7 @@ export async function sampleScores(request: SampleRequest): Promise<CalibrationS
 }
 
 /** At most `most` of the files, evenly spread, the first and the last among them. */
-function spread(files: readonly InputFile[], most: number): readonly InputFile[] {
+function spread<File>(files: readonly File[], most: number): readonly File[] {
   if (files.length <= most) return files;
   return Array.from({ length: most }, (_, i) => files[Math.round((i * (files.length - 1)) / (most - 1))]!);
 }

@@ -2,6 +2,7 @@
  * `headrace build`: corpus files to filtered Arrow shards.
  */
 import { availableParallelism } from "node:os";
+import { HeadraceError } from "../index.ts";
 import type { BuildProgress, BuildReport } from "../pipeline/index.ts";
 import { bytesOf, curateFlags, curateOptions, given } from "./build-options.ts";
 import { command } from "./command.ts";
@@ -9,15 +10,19 @@ import { duration, grouped, Progress, percent, printJson, say, size, table } fro
 
 /** The command. */
 export const build = command({
-  command: "build <inputs..>",
+  command: "build [inputs..]",
   describe: "corpus files to filtered Arrow shards",
   flags: (args) =>
     curateFlags(args)
       .positional("inputs", {
         type: "string",
         array: true,
-        demandOption: true,
+        default: [] as string[],
         describe: "files, folders or patterns",
+      })
+      .option("from", {
+        type: "string",
+        describe: "finished shards to filter anew, instead of inputs: no input is read, nothing tokenized",
       })
       .option("out", { type: "string", demandOption: true, describe: "folder for the shards" })
       .option("drop", { type: "string", describe: "what to drop: ads=0.5:documents,fluency=0.15:documents" })
@@ -25,13 +30,16 @@ export const build = command({
         type: "string",
         describe: "thresholds from headrace calibrate, instead of --drop",
       })
-      .option("calibration-documents", { type: "number", describe: "documents to calibrate on [50,000]" })
+      .option("calibration-documents", {
+        type: "number",
+        describe: "documents to calibrate on [50,000; with --from all]",
+      })
       .option("workers", {
         type: "number",
         default: availableParallelism(),
         describe: "threads; no number changes a byte",
       })
-      .option("shard-size", { type: "string", default: "512MB", describe: "bytes of token values a shard" })
+      .option("shard-size", { type: "string", describe: "bytes of token values a shard [512MB]" })
       .option("keep-dropped", {
         type: "boolean",
         describe: "keep dropped documents as a split [below 100 GB of input]",
@@ -62,30 +70,73 @@ export const build = command({
   async run(args) {
     const pipeline = await import("../pipeline/index.ts");
     const progress = new Progress("build");
-    const report = await pipeline.build({
-      ...curateOptions(args),
-      inputs: args.inputs,
+    const { applyTo, ...curate } = curateOptions(args);
+    const common = {
       out: args.out,
       workers: args.workers,
-      shardBytes: bytesOf("shard-size", args.shardSize),
       replace: args.replace,
       onProgress: buildProgress(progress),
       ...given({
+        applyTo,
         drop: args.drop,
         calibration: args.calibration,
         calibrationDocuments: args.calibrationDocuments,
         keepDropped: args.keepDropped,
-        validation: args.validation,
+        shardBytes: args.shardSize === undefined ? undefined : bytesOf("shard-size", args.shardSize),
         validationTokens: args.validationTokens,
         validationRow: args.validationRow,
       }),
-    });
+    };
+    if (args.from !== undefined) refuseInputFlags(args);
+    const report =
+      args.from === undefined
+        ? await pipeline.build({
+            ...common,
+            ...curate,
+            inputs: args.inputs,
+            ...given({ validation: args.validation }),
+          })
+        : await pipeline.refilter({ ...common, from: args.from });
     progress.end();
     printBuildReport(report);
     if (args.json) printJson(report);
     if (report.incidents > 0 || report.quarantine.some(({ domain }) => domain)) process.exitCode = 3;
   },
 });
+
+/** Flags that only mean something where an input is read. */
+const INPUT_FLAGS = {
+  tokenizer: "llama-2",
+  "tokenizer-engine": "headrace",
+  "special-tokens": "spell",
+  bos: true,
+  eos: false,
+  filters: undefined,
+  text: undefined,
+  "domain-field": undefined,
+  domain: undefined,
+  "map-domain": undefined,
+  "max-document-bytes": undefined,
+  validation: undefined,
+} as const;
+
+/** Throws ERR_ARGUMENT where `--from` comes with what it cannot change, or without thresholds. */
+function refuseInputFlags(args: Readonly<Record<string, unknown>>): void {
+  const inputs = args["inputs"] as readonly string[];
+  if (inputs.length > 0)
+    throw new HeadraceError("ERR_ARGUMENT", `--from and the input ${inputs[0]} were both given; keep one`);
+  const flag = Object.entries(INPUT_FLAGS).find(([name, usual]) => args[name] !== usual)?.[0];
+  if (flag !== undefined)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `--${flag} was given with --from, which reads no text; leave it out, or build again from the input`,
+    );
+  if (args["drop"] === undefined && args["calibration"] === undefined)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      "--from was given without --drop or --calibration; name one (--drop ads=0:documents drops nothing)",
+    );
+}
 
 /** The progress line of a build; rates and ETA are those of the phase. */
 export function buildProgress(progress: Progress): (step: BuildProgress) => void {
@@ -102,6 +153,12 @@ function progressLine(step: BuildProgress, seconds: number): readonly [number, n
   switch (step.phase) {
     case "calibrate":
       return [step.documents, step.total, `calibrating: ${counts} scored`];
+    case "judge":
+      return [
+        step.documents,
+        step.total,
+        `judging: ${counts}, ${grouped(Math.round(step.documents / Math.max(1, seconds)))}/s, ${grouped(step.dropped)} dropped`,
+      ];
     case "compact":
       return [step.bytes, step.total, `compacting: ${step.bytes} of ${step.total} domains`];
     case "read": {

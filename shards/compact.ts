@@ -16,34 +16,17 @@ import {
 } from "./compact-plan.ts";
 import type { Gap } from "./gap.ts";
 import { SPLITS, type Split, type TokenShard } from "./manifest.ts";
-import { type DocumentIndex, openShard } from "./reader.ts";
 import { type ShardSchema, tokenArray, tokenBytes } from "./schema.ts";
+import { openSegment, type Segment, type SegmentBatch } from "./segment.ts";
 import { openShardWriter, type ShardWriter, shardMetadata } from "./writer.ts";
-
-/** Documents of a domain in input order. */
-export interface SegmentReader {
-  readonly schema: ShardSchema;
-  /** What the batches' `sources` index; it may grow from batch to batch. */
-  readonly sources: readonly string[];
-  /** From the first batch to the last; a batch is read before the next one is asked for. */
-  batches(): Iterable<SegmentBatch>;
-  close(): void;
-}
-
-/** A batch of documents whose tokens are read when they are wanted. */
-export interface SegmentBatch {
-  readonly index: DocumentIndex;
-  /** Fills `into` with the token ids of the batch from position `from`. */
-  readTokens(from: number, into: TokenIds): void;
-}
 
 /** What to compact. */
 export interface Compaction {
   /** The folder of shards. */
   readonly dir: string;
   readonly domain: string;
-  /** Segments in task order, as paths or opened when it is their turn, all of the schema, with hashes where the plan goes by hashes. */
-  readonly segments: readonly (string | (() => SegmentReader))[];
+  /** Segments in task order, all of the schema, with hashes where the plan goes by hashes. */
+  readonly segments: readonly Segment[];
   /** Of the shards; `hashes` is left out of them. */
   readonly schema: ShardSchema;
   /** sha256 of the tokenizer, for the schema metadata. */
@@ -117,7 +100,7 @@ async function planShards(compaction: Compaction): Promise<Map<Split, readonly S
 
 /** Calls `visit` with every segment batch in order, where its documents go, and the number of the first of them in the domain. */
 async function eachBatch(
-  { domain, segments, schema, plan }: Compaction,
+  { segments, schema, plan }: Compaction,
   visit: (
     sources: readonly string[],
     batch: SegmentBatch,
@@ -127,9 +110,9 @@ async function eachBatch(
 ): Promise<void> {
   let first = 0;
   for (const segment of segments) {
-    const reader = typeof segment === "string" ? openSegment(segment) : segment();
+    const reader = openSegment(segment);
     try {
-      checkSegment(reader.schema, schema, plan, typeof segment === "string" ? segment : `of ${domain}`);
+      checkSegment(reader.schema, schema, plan, reader.name);
       for (const batch of reader.batches()) {
         await visit(reader.sources, batch, piecesOf(batch.index, first, plan), first);
         first += batch.index.documents;
@@ -138,23 +121,6 @@ async function eachBatch(
       reader.close();
     }
   }
-}
-
-/** A segment that a task wrote. */
-function openSegment(path: string): SegmentReader {
-  const reader = openShard(path);
-  return {
-    schema: reader.schema,
-    sources: reader.sources,
-    *batches() {
-      for (const i of reader.batches.keys())
-        yield {
-          index: reader.readIndex(i),
-          readTokens: (from, into) => reader.readTokens(i, from, into),
-        };
-    },
-    close: () => reader.close(),
-  };
 }
 
 function checkSegment(found: ShardSchema, wanted: ShardSchema, plan: CompactionPlan, path: string): void {

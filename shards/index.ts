@@ -6,8 +6,6 @@ export {
   type CompactedDomain,
   type Compaction,
   compactDomain,
-  type SegmentBatch,
-  type SegmentReader,
 } from "./compact.ts";
 export type { CompactionPlan } from "./compact-plan.ts";
 export { compactScores, type ScoreSegment } from "./compact-scores.ts";
@@ -50,6 +48,7 @@ export {
   type ScoreRow,
   type ScoreWriter,
 } from "./scores.ts";
+export { openSegment, type Segment, type SegmentBatch, type SegmentReader } from "./segment.ts";
 export { openStream, type TokenStream } from "./stream.ts";
 export {
   type CandidateCollector,

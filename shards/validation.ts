@@ -3,7 +3,7 @@
  * shard is written. Candidates are collected a task at a time and merged; their number is bounded by the target, not by the corpus.
  */
 import { HeadraceError } from "../core/errors.ts";
-import { openShard } from "./reader.ts";
+import { openSegment, type Segment } from "./segment.ts";
 
 /** What the plan needs to know of the kept documents of a domain, or of a stretch of them. Plain JSON. */
 export interface Candidates {
@@ -90,22 +90,22 @@ export function mergeCandidates(parts: readonly Candidates[], targetTokens: numb
   return { documents, tokens, longest, lowest };
 }
 
-/** The candidates of segment files in input order, from their hash columns and list offsets. Throws ERR_SHARD. */
+/** The candidates of segments in input order, from their hash columns and list offsets. Throws ERR_SHARD. */
 export async function segmentCandidates(
-  segments: readonly string[],
+  segments: readonly Segment[],
   targetTokens: number,
 ): Promise<Candidates> {
   const collector = collectCandidates(targetTokens);
-  for (const path of segments) {
-    const reader = openShard(path);
+  for (const segment of segments) {
+    const reader = openSegment(segment);
     try {
       if (!reader.schema.hashes)
         throw new HeadraceError(
           "ERR_SHARD",
-          `segment ${path} has no hashes, and the validation split goes by them; build its task again`,
+          `segment ${reader.name} has no hashes, and the validation split goes by them; build its task again`,
         );
-      for (const i of reader.batches.keys()) {
-        const { documents, offsets, hashes } = reader.readIndex(i);
+      for (const { index } of reader.batches()) {
+        const { documents, offsets, hashes } = index;
         for (let d = 0; d < documents; d++) collector.add(hashes![d]!, offsets[d + 1]! - offsets[d]!);
       }
     } finally {

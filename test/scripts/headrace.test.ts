@@ -27,6 +27,12 @@ test("wrong arguments end with status 2 and one line that says what is wrong", (
     [["buld"], /^headrace: Did you mean build\?/],
     [["build", "in"], /^headrace: Missing required argument: out/],
     [["build", "in", "--out", "x", "--dorp", "y"], /^headrace: Unknown argument: dorp/],
+    [["build", "in", "--from", "s", "--out", "x"], /^headrace: --from and the input in were both given/],
+    [
+      ["build", "--from", "s", "--out", "x", "--eos"],
+      /--eos was given with --from, which reads no text; leave it out/,
+    ],
+    [["build", "--from", "s", "--out", "x"], /--from was given without --drop or --calibration; name one/],
     [
       ["build", "in", "--out", "x", "--drop", "ads=0.5"],
       /ads=0\.5 does not say|"ads=0\.5" does not say what 0\.5 is a share of; write ads=0\.5:documents .*\[ERR_ARGUMENT\]$/,

@@ -1,0 +1,291 @@
+/**
+ * `headrace build --from SHARDS`: finished shards filtered anew, from their score table and their dropped split. Nothing is tokenized and
+ * no input is read. The result is, byte for byte, what a build of the original input with the same thresholds and options gives.
+ * What it gives up: a run that was interrupted begins again.
+ */
+import { mkdir, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { type DomainName, domainName } from "../core/domain.ts";
+import { HeadraceError } from "../core/errors.ts";
+import { hashOf } from "../core/hash.ts";
+import { acquireLock } from "../core/lock.ts";
+import { type Calibration, type CascadeStep, calibrateCascade, judge } from "../filters/index.ts";
+import {
+  openScoreWriter,
+  type ScoreSegment,
+  type ScoreWriter,
+  type ShardManifest,
+  type Split,
+} from "../shards/index.ts";
+import { Tally } from "./account.ts";
+import { readCalibration, targetsFor } from "./calibrate.ts";
+import type { CompactJob, CompactResult } from "./compaction.ts";
+import { cascadeFor } from "./curator.ts";
+import { domainsOf, finish, type Part } from "./finish.ts";
+import { claimFolder, finishedBuild } from "./folder.ts";
+import { runPool } from "./pool.ts";
+import { planRefilter, type RefilterOptions, type RefilterPlan } from "./refilter-plan.ts";
+import type { Bucket, Rejoined, Where } from "./rejoin.ts";
+import { type BuildReport, reportOf } from "./report.ts";
+import { sampleTable, scoresOfRow, tableBatches } from "./table-sample.ts";
+import type { BuildJob } from "./worker.ts";
+
+/** More documents than this are sampled, unless told otherwise: a calibration holds them in memory. */
+const CALIBRATE_ALL_BELOW = 10_000_000;
+/** Documents between reports of progress. */
+const REPORT_EVERY = 65_536;
+
+/** Filters finished shards anew. Throws a HeadraceError that says the way out; the shards that are read are left as they are. */
+export async function refilter(options: RefilterOptions): Promise<BuildReport> {
+  const started = performance.now();
+  const plan = await planRefilter(options);
+  const { from, dir, buildFolder, manifest, origin } = plan;
+  const report = (made: ShardManifest, reused: number | null) =>
+    reportOf({ dir, plans: [], manifest: made, reused, started });
+  const given = options.calibration === undefined ? null : await readCalibration(options.calibration);
+  if (options.drop !== undefined) targetsFor(options.drop, manifest.filters);
+  const claim = {
+    dir,
+    buildFolder,
+    replace: options.replace ?? false,
+    description: {
+      from: manifest.fingerprint,
+      inputs: manifest.key,
+      ...plan.wanted,
+      drop: given
+        ? { calibration: hashOf(given) }
+        : {
+            targets: options.drop ?? null,
+            documents: options.calibrationDocuments ?? null,
+            applyTo: options.applyTo ?? null,
+          },
+    },
+  };
+  const finished = await finishedBuild(claim);
+  if (finished) return report(finished, null);
+  const lock = await acquireLock(join(buildFolder, "lock"));
+  try {
+    await claimFolder(claim);
+    const calibration = given ?? (await calibrationOf(plan, options));
+    const cascade = calibration ? cascadeFor(calibration, manifest.tokenizer, manifest.filters) : [];
+    const routes = join(buildFolder, "routes");
+    await rm(routes, { recursive: true, force: true });
+    await mkdir(routes, { recursive: true });
+    const parts = await judgeAll(plan, cascade, routes, options.onProgress);
+    const compacted = await compactAll(plan, parts, routes, options);
+    const made = await finish({
+      dir,
+      buildFolder,
+      parts,
+      compacted,
+      scores: scoreSegments(plan, cascade),
+      lines: [{ quarantine: join(from, "quarantine.jsonl"), incidents: join(from, "incidents.jsonl") }],
+      calibration,
+      tokenizer: manifest.tokenizer,
+      tokenType: manifest.tokenType,
+      filters: manifest.filters,
+      origin: {
+        inputs: origin.inputs,
+        options: { ...origin.options, ...plan.wanted },
+        loneSurrogates: origin.loneSurrogates,
+      },
+    });
+    await rm(routes, { recursive: true, force: true });
+    return await report(made, 0);
+  } finally {
+    lock.release();
+  }
+}
+
+/** The thresholds that meet the targets on the score table. Null where nothing is to be dropped. */
+async function calibrationOf(plan: RefilterPlan, options: RefilterOptions): Promise<Calibration | null> {
+  if (options.drop === undefined) return null;
+  const { from, manifest, origin } = plan;
+  const all = origin.documents.train <= CALIBRATE_ALL_BELOW ? Number.POSITIVE_INFINITY : CALIBRATE_ALL_BELOW;
+  const samples = await sampleTable({
+    dir: from,
+    manifest,
+    origin,
+    documents: options.calibrationDocuments ?? all,
+    onProgress: (documents) =>
+      options.onProgress?.({ ...NOTHING, phase: "calibrate", documents, total: origin.documents.train }),
+  });
+  return calibrateCascade({
+    targets: targetsFor(options.drop, manifest.filters),
+    filters: manifest.filters,
+    tokenizer: manifest.tokenizer.sha256,
+    samples,
+    ...(options.applyTo && { appliesTo: options.applyTo }),
+  });
+}
+
+/** Judges every row of the table anew and writes the route of each domain. Throws ERR_INPUT where a document is not there any more. */
+async function judgeAll(
+  plan: RefilterPlan,
+  cascade: readonly CascadeStep[],
+  routes: string,
+  onProgress: RefilterOptions["onProgress"],
+): Promise<readonly Part[]> {
+  const { from, manifest, origin, gaps, made, wanted } = plan;
+  const filters = manifest.filters.map(({ name }) => name);
+  const tallies = { train: tallyOf(filters, manifest), validation: new Tally(filters) };
+  const writers = new Map<string, ScoreWriter>();
+  const scores = new Int32Array(filters.length);
+  let lost = 0;
+  let dropped = 0;
+  try {
+    for (const { reader, batch, first } of tableBatches(from, manifest)) {
+      const domains = reader.domains.map(domainName);
+      const where = reader.verdicts.map(splitOf);
+      for (let row = 0; row < batch.documents; row++) {
+        const role = first + row < origin.documents.train ? "train" : "validation";
+        const domain = domains[batch.domains[row]!]!;
+        const source = reader.sources[batch.sources[row]!]!;
+        const line = batch.lines[row]!;
+        const split = where[batch.verdicts[row]!]!;
+        const verdict = judge(scoresOfRow(batch, row, scores), domain, cascade);
+        const isDropped = verdict.kind === "drop";
+        if (isDropped) dropped++;
+        if (split === "dropped" && !made.keepDropped && (!isDropped || wanted.keepDropped)) lost++;
+        tallies[role].document(
+          domain,
+          isDropped ? { kind: "dropped", filter: verdict.filter } : { kind: "kept" },
+          batch.tokens[row]!,
+        );
+        const gap = gaps.find((one) => one.domain === domain);
+        const isCut = gap !== undefined && role === "train" && gap.line === line && gap.source === source;
+        const bucket: Bucket = isDropped ? "dropped" : role === "train" ? "kept" : "given";
+        let writer = writers.get(domain);
+        if (!writer) {
+          writer = await openScoreWriter(join(routes, `${domain}.arrow`), { filters, hashes: true });
+          writers.set(domain, writer);
+        }
+        await writer.append({
+          source,
+          line,
+          domain,
+          tokens: batch.tokens[row]!,
+          scores,
+          verdict: `${isCut ? ("cut" satisfies Where) : split}:${bucket}`,
+          hash: batch.hashes![row]!,
+        });
+        if ((first + row) % REPORT_EVERY === 0)
+          onProgress?.({
+            ...NOTHING,
+            phase: "judge",
+            documents: first + row,
+            dropped,
+            total: origin.documents.train + origin.documents.validation,
+          });
+      }
+    }
+    if (lost > 0)
+      throw new HeadraceError(
+        "ERR_INPUT",
+        `${lost} documents that ${from} dropped would be kept now, and it did not keep what it dropped; drop at least what it dropped, or build again from the input with --keep-dropped`,
+      );
+    for (const writer of writers.values()) await writer.close();
+  } finally {
+    for (const writer of writers.values()) await writer.abort();
+  }
+  return [
+    { role: "train", account: tallies.train.account() },
+    { role: "validation", account: tallies.validation.account() },
+  ];
+}
+
+/** A tally that begins with what is not in the score table: quarantined records, incidents and bytes. */
+function tallyOf(filters: readonly string[], { account }: ShardManifest): Tally {
+  const tally = new Tally(filters);
+  let unknown = account.quarantined;
+  for (const [domain, { quarantined }] of Object.entries(account.domains)) {
+    for (let i = 0; i < quarantined; i++) tally.quarantined(domain);
+    unknown -= quarantined;
+  }
+  for (let i = 0; i < unknown; i++) tally.quarantined();
+  for (let i = 0; i < account.incidents; i++) tally.incident();
+  tally.bytes(account.bytes);
+  return tally;
+}
+
+function splitOf(verdict: string): Split {
+  return verdict === "kept" ? "train" : verdict === "held-out" ? "validation" : "dropped";
+}
+
+/** Compacts every domain on the workers. */
+async function compactAll(
+  plan: RefilterPlan,
+  parts: readonly Part[],
+  routes: string,
+  { workers = availableParallelism(), onProgress }: RefilterOptions,
+): Promise<readonly CompactResult[]> {
+  const { from, dir, manifest, gaps, wanted } = plan;
+  const given = parts.find(({ role }) => role === "validation")!.account.domains;
+  const jobs = domainsOf(parts).map((domain): CompactJob => {
+    const rejoined = (bucket: Bucket): readonly Rejoined[] =>
+      hasDocuments(parts, domain)
+        ? [
+            {
+              from,
+              domain,
+              route: join(routes, `${domain}.arrow`),
+              bucket,
+              gap: gaps.find((gap) => gap.domain === domain) ?? null,
+            },
+          ]
+        : [];
+    return {
+      dir,
+      domain,
+      kept: rejoined("kept"),
+      given: (given[domain]?.kept ?? 0) > 0 ? rejoined("given") : [],
+      dropped: wanted.keepDropped ? rejoined("dropped") : [],
+      schema: { tokenType: manifest.tokenType, filters: manifest.filters.map(({ name }) => name) },
+      tokenizer: manifest.tokenizer.sha256,
+      shardBytes: wanted.shardBytes,
+      validationTokens: wanted.validation === "given" ? 0 : wanted.validation.tokens,
+      validationRow: wanted.validation === "given" ? 1 : wanted.validation.row,
+    };
+  });
+  let done = 0;
+  const step = () => onProgress?.({ ...NOTHING, phase: "compact", bytes: done++, total: jobs.length });
+  step();
+  return runPool<BuildJob, CompactResult, never>({
+    jobs: jobs.map((job) => ({ kind: "compact", job })),
+    workers,
+    setup: null,
+    onResult: step,
+  });
+}
+
+/** Whether any record of the domain is a document. */
+function hasDocuments(parts: readonly Part[], domain: DomainName | string): boolean {
+  return parts.some(({ account }) => {
+    const found = account.domains[domain];
+    return found !== undefined && found.read > found.quarantined;
+  });
+}
+
+/** The score table as segments, cut where a validation set that was given begins, with the verdicts of now. */
+function scoreSegments(
+  { from, manifest, origin }: RefilterPlan,
+  cascade: readonly CascadeStep[],
+): readonly ScoreSegment[] {
+  const scores = new Int32Array(manifest.filters.length);
+  const verdictOf: NonNullable<ScoreSegment["verdictOf"]> = (reader, batch, row) => {
+    const domain = reader.domains[batch.domains[row]!]! as DomainName;
+    const verdict = judge(scoresOfRow(batch, row, scores), domain, cascade);
+    return verdict.kind === "drop" ? `dropped:${verdict.filter}` : "kept";
+  };
+  let first = 0;
+  return manifest.tables.flatMap(({ path, documents }) => {
+    const border = Math.min(documents, Math.max(0, origin.documents.train - first));
+    first += documents;
+    const segment = (from_: number, to: number, held: boolean): readonly ScoreSegment[] =>
+      from_ === to ? [] : [{ path: join(from, path), rows: [from_, to], heldOut: held, verdictOf }];
+    return [...segment(0, border, false), ...segment(border, documents, true)];
+  });
+}
+
+const NOTHING = { bytes: 0, documents: 0, tokens: 0, dropped: 0, quarantined: 0 };
