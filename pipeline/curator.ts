@@ -30,6 +30,8 @@ export interface CurateSetup {
   readonly filters: readonly string[];
   /** Thresholds to judge by; null: score only. */
   readonly calibration: Calibration | null;
+  /** Whether a document that the thresholds would drop is kept, with the filter's name as its tag. */
+  readonly tagOnly: boolean;
 }
 
 /** A document with everything that the build knows of it. `tokens` and `scores` are reused by the next one. */
@@ -40,6 +42,8 @@ export interface Judged {
   /** Integer scores, one a filter. */
   readonly scores: Int32Array;
   readonly verdict: FilterVerdict;
+  /** The filter that would have dropped the document, where documents are tagged only. */
+  readonly tag: string | null;
 }
 
 /** A loaded tokenizer with filters, ready to judge. */
@@ -75,7 +79,11 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
       );
       const inner = front === 0 ? buffer.ids : buffer.ids.subarray(front);
       scoreDocument(document.text, inner, count - around, scores);
-      return { tokens: buffer.ids, count, scores, verdict: judge(scores, document.domain, cascade) };
+      const verdict = judge(scores, document.domain, cascade);
+      const judged = { tokens: buffer.ids, count, scores };
+      return setup.tagOnly && verdict.kind === "drop"
+        ? { ...judged, verdict: { kind: "keep" }, tag: verdict.filter }
+        : { ...judged, verdict, tag: null };
     },
   };
 }

@@ -17,6 +17,7 @@ import {
   type Origin,
   originKey,
   type ScoreSegment,
+  type ScoreTable,
   type ShardManifest,
   type TokenType,
   writeGaps,
@@ -27,6 +28,7 @@ import { addAccounts, holdOut, requireBalance } from "./account.ts";
 import { writeCalibration } from "./calibrate.ts";
 import type { CompactResult } from "./compaction.ts";
 import { type Notes, observedDrops } from "./report.ts";
+import { tableBatches } from "./table-sample.ts";
 
 /** Version of what a build makes of its tasks; a change of the code that changes bytes raises it. */
 export const BUILD_VERSION = 1;
@@ -81,10 +83,14 @@ export async function finish(of: Finishing): Promise<ShardManifest> {
     calibration: calibration && hashOf(calibration),
   };
   await writeOrigin(dir, origin);
+  const account = accountOf(parts, compacted, names);
+  requireBalance(account);
+  const tagged = origin.options["tagOnly"] === true ? taggedIn(dir, tables, names) : null;
   await writeNotes(buildFolder, {
     alarms: calibration
-      ? driftAlarm(calibration, observedDrops(calibration, parts)).map(({ reason }) => reason)
+      ? driftAlarm(calibration, observedDrops(calibration, account, tagged)).map(({ reason }) => reason)
       : [],
+    tagged,
     withoutValidation: Object.fromEntries(
       compacted.flatMap(({ domain, plan }) =>
         plan.kind === "none" && plan.reason !== "" ? [[domain, plan.reason] as const] : [],
@@ -92,8 +98,6 @@ export async function finish(of: Finishing): Promise<ShardManifest> {
     ),
     loneSurrogates: origin.loneSurrogates,
   });
-  const account = accountOf(parts, compacted, names);
-  requireBalance(account);
   const unsigned: Omit<ShardManifest, "fingerprint"> = {
     format: "headrace-shards/1",
     key: originKey(origin),
@@ -143,6 +147,26 @@ function accountOf(
     ]),
   );
   return addAccounts([holdOut(of("train"), held), holdOut(given, all)], filters, domainsOf(parts));
+}
+
+/** How many documents each filter tagged, by domain. */
+function taggedIn(
+  dir: string,
+  tables: readonly ScoreTable[],
+  filters: readonly string[],
+): NonNullable<Notes["tagged"]> {
+  const domains: Record<string, Record<string, number>> = {};
+  for (const { reader, batch } of tableBatches(dir, { tables })) {
+    const tags = reader.verdicts.map((verdict) => /^(?:kept|held-out):(.*)$/.exec(verdict)?.[1]);
+    for (let row = 0; row < batch.documents; row++) {
+      const tag = tags[batch.verdicts[row]!];
+      if (tag === undefined) continue;
+      const name = reader.domains[batch.domains[row]!]!;
+      domains[name] ??= Object.fromEntries(filters.map((filter) => [filter, 0]));
+      domains[name][tag] = (domains[name][tag] ?? 0) + 1;
+    }
+  }
+  return domains;
 }
 
 function documentsOf(parts: readonly Part[], role: Part["role"]): number {

@@ -15,6 +15,8 @@ export interface BuildOptions {
   readonly drop?: string;
   /** Path of a calibration that `headrace calibrate` wrote, instead of `drop`. */
   readonly calibration?: string;
+  /** Score and judge, but drop nothing: what would have been dropped is kept, and the score table says `kept:<filter>`. Default false. */
+  readonly tagOnly?: boolean;
   /** `ads`, `fluency` or paths of model files: the score columns. Default: both built-in ones where the tokenizer is LLaMA-2's, else none. */
   readonly filters?: readonly string[];
   /** Domains that a filter applies to, by filter name. Default for each: commoncrawl and c4, as LLaMA-MoE. */

@@ -59,6 +59,11 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
       "ERR_ARGUMENT",
       "--drop and --calibration were both given; a calibration holds its own targets, so keep one",
     );
+  if (options.tagOnly && options.drop === undefined && options.calibration === undefined)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      "--tag-only was given without --drop or --calibration; say by what to tag",
+    );
   if (options.drop !== undefined) parseTargets(options.drop);
 
   const source = options.source ?? {};
@@ -102,6 +107,7 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
             applyTo: options.applyTo ?? null,
           },
       source: JSON.parse(JSON.stringify(source)),
+      tagOnly: curate.tagOnly,
       keepDropped,
       shardBytes,
       validation: validation ? "given" : { tokens: validationTokens, row: validationRow },
@@ -121,7 +127,10 @@ export function inputIdentity(prepared: Pick<Prepared, "train" | "validation">):
 
 /** The tokenizer and filter setup that options ask for, without a calibration. */
 export async function curateSetup(
-  options: Pick<BuildOptions, "tokenizer" | "tokenizerEngine" | "specialTokens" | "bos" | "eos" | "filters">,
+  options: Pick<
+    BuildOptions,
+    "tokenizer" | "tokenizerEngine" | "specialTokens" | "bos" | "eos" | "filters" | "tagOnly"
+  >,
 ): Promise<CurateSetup> {
   const base = {
     tokenizer: options.tokenizer ?? "llama-2",
@@ -130,6 +139,7 @@ export async function curateSetup(
     bos: options.bos ?? true,
     eos: options.eos ?? false,
     calibration: null,
+    tagOnly: options.tagOnly ?? false,
   } as const;
   if (options.filters) return { ...base, filters: options.filters };
   const { sha256 } = await openTokenizer(base);

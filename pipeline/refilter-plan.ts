@@ -23,6 +23,7 @@ export interface RefilterOptions
     | "out"
     | "drop"
     | "calibration"
+    | "tagOnly"
     | "applyTo"
     | "workers"
     | "shardBytes"
@@ -40,6 +41,7 @@ export interface RefilterOptions
 
 /** The options in an origin that a later build may change, or must know. */
 export interface Inherited {
+  readonly tagOnly: boolean;
   readonly keepDropped: boolean;
   readonly shardBytes: number;
   readonly validation: "given" | { readonly tokens: number; readonly row: number };
@@ -48,7 +50,12 @@ export interface Inherited {
 const heldOut = object({ tokens: integer(0), row: integer(1) });
 const validation: Parser<Inherited["validation"]> = (value, at) =>
   value === "given" ? oneOf("given")(value, at) : heldOut(value, at);
-const inherited: Parser<Inherited> = object({ keepDropped: boolean, shardBytes: integer(1), validation });
+const inherited: Parser<Inherited> = object({
+  tagOnly: boolean,
+  keepDropped: boolean,
+  shardBytes: integer(1),
+  validation,
+});
 
 /** Finished shards that are to be filtered anew. */
 export interface RefilterPlan {
@@ -112,6 +119,7 @@ function wantedOf(made: Inherited, options: RefilterOptions, from: string): Inhe
     );
   return inherited(
     {
+      tagOnly: options.tagOnly ?? false,
       keepDropped: options.keepDropped ?? made.keepDropped,
       shardBytes: options.shardBytes ?? made.shardBytes,
       validation:

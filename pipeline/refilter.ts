@@ -145,7 +145,7 @@ async function judgeAll(
         const line = batch.lines[row]!;
         const split = where[batch.verdicts[row]!]!;
         const verdict = judge(scoresOfRow(batch, row, scores), domain, cascade);
-        const isDropped = verdict.kind === "drop";
+        const isDropped = verdict.kind === "drop" && !wanted.tagOnly;
         if (isDropped) dropped++;
         if (split === "dropped" && !made.keepDropped && (!isDropped || wanted.keepDropped)) lost++;
         tallies[role].document(
@@ -210,7 +210,8 @@ function tallyOf(filters: readonly string[], { account }: ShardManifest): Tally 
 }
 
 function splitOf(verdict: string): Split {
-  return verdict === "kept" ? "train" : verdict === "held-out" ? "validation" : "dropped";
+  const [outcome] = verdict.split(":");
+  return outcome === "kept" ? "train" : outcome === "held-out" ? "validation" : "dropped";
 }
 
 /** Compacts every domain on the workers. */
@@ -269,14 +270,14 @@ function hasDocuments(parts: readonly Part[], domain: DomainName | string): bool
 
 /** The score table as segments, cut where a validation set that was given begins, with the verdicts of now. */
 function scoreSegments(
-  { from, manifest, origin }: RefilterPlan,
+  { from, manifest, origin, wanted }: RefilterPlan,
   cascade: readonly CascadeStep[],
 ): readonly ScoreSegment[] {
   const scores = new Int32Array(manifest.filters.length);
   const verdictOf: NonNullable<ScoreSegment["verdictOf"]> = (reader, batch, row) => {
     const domain = reader.domains[batch.domains[row]!]! as DomainName;
     const verdict = judge(scoresOfRow(batch, row, scores), domain, cascade);
-    return verdict.kind === "drop" ? `dropped:${verdict.filter}` : "kept";
+    return verdict.kind === "keep" ? "kept" : `${wanted.tagOnly ? "kept" : "dropped"}:${verdict.filter}`;
   };
   let first = 0;
   return manifest.tables.flatMap(({ path, documents }) => {

@@ -47,13 +47,15 @@ export interface BuildReport {
   readonly alarms: readonly string[];
   /** Domains without a validation stream, with the reason. */
   readonly withoutValidation: Readonly<Record<string, string>>;
+  /** Documents that were kept although a filter would have dropped them, by domain and filter; null where documents are not just tagged. */
+  readonly tagged: Readonly<Record<string, Readonly<Record<string, number>>>> | null;
   /** Lone surrogates that became U+FFFD. */
   readonly loneSurrogates: number;
   readonly seconds: number;
 }
 
 /** What the report says beside the manifest; kept in the build folder, so that a finished build can say it again. */
-export type Notes = Pick<BuildReport, "alarms" | "withoutValidation" | "loneSurrogates">;
+export type Notes = Pick<BuildReport, "alarms" | "withoutValidation" | "tagged" | "loneSurrogates">;
 
 async function readNotes(buildFolder: string): Promise<Notes> {
   return JSON.parse(await readFile(join(buildFolder, "notes.json"), "utf8")) as Notes;
@@ -116,18 +118,17 @@ export async function reportOf(of: {
   };
 }
 
-/** What the cascade of a calibration dropped, by filter and domain: each filter is reached by what the earlier ones left. */
+/** What the cascade of a calibration dropped, or tagged, by filter and domain: each filter is reached by what the earlier ones left. */
 export function observedDrops(
   calibration: Calibration,
-  parts: readonly { readonly account: Account }[],
+  account: Account,
+  tagged: BuildReport["tagged"],
 ): readonly ObservedDrop[] {
-  const names = [...new Set(parts.flatMap(({ account }) => Object.keys(account.domains)))];
-  return names.flatMap((domain) => {
-    const accounts = parts.flatMap(({ account }) => account.domains[domain] ?? []);
-    let reaching = accounts.reduce((sum, account) => sum + account.read - account.quarantined, 0);
+  return Object.entries(account.domains).flatMap(([domain, counts]) => {
+    let reaching = counts.read - counts.quarantined;
     return calibration.filters.flatMap(({ name, appliesTo }) => {
       if (!appliesTo.includes(domain as DomainName)) return [];
-      const dropped = accounts.reduce((sum, account) => sum + (account.dropped[name] ?? 0), 0);
+      const dropped = (tagged ? tagged[domain]?.[name] : counts.dropped[name]) ?? 0;
       const observed: ObservedDrop = {
         filter: name,
         domain: domain as DomainName,

@@ -22,7 +22,7 @@ export interface TableBatch {
 }
 
 /** The batches of the whole score table in order, one at a time in memory. */
-export function* tableBatches(dir: string, { tables }: ShardManifest): Generator<TableBatch> {
+export function* tableBatches(dir: string, { tables }: Pick<ShardManifest, "tables">): Generator<TableBatch> {
   let first = 0;
   for (const { path } of tables) {
     const reader = openScores(join(dir, path));

@@ -150,7 +150,7 @@ class TaskOutput {
   }
 
   async add(document: Document, source: number, judged: Judged): Promise<void> {
-    const { verdict, tokens, count, scores } = judged;
+    const { verdict, tag, tokens, count, scores } = judged;
     const dropped = verdict.kind === "drop";
     const hash = textHash(document.text);
     await (await this.#scores).append({
@@ -159,7 +159,7 @@ class TaskOutput {
       domain: document.domain,
       tokens: count,
       scores,
-      verdict: dropped ? `dropped:${verdict.filter}` : "kept",
+      verdict: dropped ? `dropped:${verdict.filter}` : tag === null ? "kept" : `kept:${tag}`,
       hash,
     });
     if (dropped && !this.#context.keepDropped) return;

@@ -30,6 +30,11 @@ export const build = command({
         type: "string",
         describe: "thresholds from headrace calibrate, instead of --drop",
       })
+      .option("tag-only", {
+        type: "boolean",
+        default: false,
+        describe: "drop nothing: the score table says what would have been dropped",
+      })
       .option("calibration-documents", {
         type: "number",
         describe: "documents to calibrate on [50,000; with --from all]",
@@ -75,6 +80,7 @@ export const build = command({
       out: args.out,
       workers: args.workers,
       replace: args.replace,
+      tagOnly: args.tagOnly,
       onProgress: buildProgress(progress),
       ...given({
         applyTo,
@@ -235,6 +241,9 @@ export function printBuildReport(report: BuildReport): void {
   if (quarantined > 0) say(`every quarantined record with its reason: ${report.out}/quarantine.jsonl`);
   for (const { source, reason } of report.skipped) say(`not read: ${source}: ${reason}`);
   for (const notice of report.notices) say(`note: ${notice}`);
+  for (const [domain, filters] of Object.entries(report.tagged ?? {}))
+    for (const [filter, count] of Object.entries(filters))
+      if (count > 0) say(`tagged in ${domain} and kept: ${grouped(count)} by ${filter}`);
   for (const alarm of report.alarms) say(`drift: ${alarm}`);
   for (const [domain, reason] of Object.entries(report.withoutValidation))
     say(`no validation split in ${domain}: ${reason}`);

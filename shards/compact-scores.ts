@@ -25,7 +25,7 @@ export interface ScoreSegment {
   readonly heldOut?: boolean;
   /** Rows [from, to) of it; default all. */
   readonly rows?: readonly [from: number, to: number];
-  /** What becomes of a row, `kept` or `dropped:<filter>`, where it is not what the segment says. */
+  /** What becomes of a row, `kept`, `kept:<filter>` or `dropped:<filter>`, where it is not what the segment says. */
   readonly verdictOf?: (reader: ScoreReader, batch: ScoreBatch, row: number) => string;
 }
 
@@ -95,8 +95,9 @@ function verdictsOf(
   });
   return (row) => {
     const verdict = segment.verdictOf?.(reader, batch, row) ?? reader.verdicts[batch.verdicts[row]!]!;
-    if (verdict !== "kept") return verdict;
-    return segment.heldOut || hashes[row]! <= limits[batch.domains[row]!]! ? "held-out" : verdict;
+    if (verdict !== "kept" && !verdict.startsWith("kept:")) return verdict;
+    const isHeldOut = segment.heldOut || hashes[row]! <= limits[batch.domains[row]!]!;
+    return isHeldOut ? `held-out${verdict.slice("kept".length)}` : verdict;
   };
 }
 

@@ -15,7 +15,7 @@ export interface ScoreRow {
   readonly tokens: number;
   /** One a filter, in 1/65,536. */
   readonly scores: ArrayLike<number>;
-  /** `kept`, `held-out` or `dropped:<filter>`. */
+  /** `kept`, `held-out` or `dropped:<filter>`; `kept:<filter>` and `held-out:<filter>`: tagged, and not dropped. */
   readonly verdict: string;
   /** The hash of the text (docs/format.md 1.5), by which compaction finds what is held out. */
   readonly hash?: bigint;

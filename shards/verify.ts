@@ -185,10 +185,12 @@ async function lookIntoTable(
     const rows = sum(reader.batches);
     if (rows !== table.documents)
       found.push(`it has ${rows} records, and the manifest says ${table.documents}`);
+    // A tag says what a filter would have done, and the document is counted where it is.
+    const outcomes = reader.verdicts.map((verdict) => verdict.replace(/^(kept|held-out):.*$/, "$1"));
     for (const i of reader.batches.keys()) {
       const batch = reader.readBatch(i);
       for (let row = 0; row < batch.documents; row++) {
-        const key = `${reader.domains[batch.domains[row]!]} ${reader.verdicts[batch.verdicts[row]!]}`;
+        const key = `${reader.domains[batch.domains[row]!]} ${outcomes[batch.verdicts[row]!]}`;
         verdicts.set(key, (verdicts.get(key) ?? 0) + 1);
       }
     }

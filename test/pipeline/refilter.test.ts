@@ -102,6 +102,25 @@ test("a validation set that was given stays validation, and is filtered too", as
   assert.ok(account.heldOut < 72 && account.heldOut > 36, `${account.heldOut} held out`);
 });
 
+test("tagging only drops nothing and says what would have been dropped; the tags become drops, and drops tags", async () => {
+  const inputs = [join(root, "three")];
+  const tagOnly = true;
+  const out = await checkLaw({ inputs }, { drop: LOOSE }, { drop: TIGHT, tagOnly });
+  const tagged = await built({ inputs, drop: TIGHT, tagOnly });
+  const dropped = await built({ inputs, drop: TIGHT });
+  assert.deepEqual(tagged.dropped, { ads: 0, fluency: 0 });
+  assert.ok(dropped.dropped["ads"]! > 0 && dropped.dropped["fluency"]! > 0);
+  const { commoncrawl, c4 } = dropped.domains;
+  assert.deepEqual(tagged.tagged, { commoncrawl: commoncrawl!.dropped, c4: c4!.dropped });
+  assert.deepEqual(tagged.alarms, dropped.alarms);
+  assert.deepEqual((await verifyShards(out)).problems, []);
+  await checkLaw({ inputs }, { drop: TIGHT, tagOnly }, { drop: TIGHT });
+  await assert.rejects(build({ inputs, out: join(root, "untagged"), tagOnly }), {
+    code: "ERR_ARGUMENT",
+    message: "--tag-only was given without --drop or --calibration; say by what to tag",
+  });
+});
+
 test("shard size, validation tokens and the dropped split may change on the way", async () => {
   const inputs = [join(root, "three")];
   const wanted = { drop: TIGHT, shardBytes: 5000, validationTokens: 300, keepDropped: false };
