@@ -124,7 +124,8 @@ function packed(slots: Int32Array): Int32Array {
 function asciiMerges({ splits, ranks }: Vocabulary, characters: Int32Array): Int32Array {
   const byId = new Map<number, number>();
   for (let byte = 0; byte < 128; byte++) if (characters[byte]! >= 0) byId.set(characters[byte]!, byte);
-  const words = Int32Array.from({ length: 2 ** 15 }, (_, i) => (i % 2 === 0 ? NONE : -1));
+  const words = new Int32Array(2 ** 15).fill(-1);
+  for (let i = 0; i < words.length; i += 2) words[i] = NONE;
   for (let i = 0; i < splits.length; i += 3) {
     const left = byId.get(splits[i]!);
     const right = left === undefined ? undefined : byId.get(splits[i + 1]!);

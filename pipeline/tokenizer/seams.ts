@@ -21,15 +21,23 @@ export const NOT_ASCII = 2;
 export function seamsOf({ ids }: Vocabulary): Seams {
   let largest = 127;
   const found = new Set<number>();
+  // Most pairs are of ASCII; a matrix takes them faster than the set, which every worker would wait for.
+  const seen = new Uint8Array(128 * 128);
   for (const piece of ids.keys()) {
     let previous = -1;
-    for (const character of piece) {
-      const point = character.codePointAt(0)!;
-      largest = Math.max(largest, point);
-      if (previous >= 0) found.add(previous * 2 ** 21 + point);
+    for (let i = 0; i < piece.length; i++) {
+      const point = piece.codePointAt(i)!;
+      if (point > 0xffff) i++;
+      if (point > largest) largest = point;
+      if (previous >= 0) {
+        if (previous < 128 && point < 128) seen[(previous << 7) | point] = 1;
+        else found.add(previous * 2 ** 21 + point);
+      }
       previous = point;
     }
   }
+  for (let pair = 0; pair < seen.length; pair++)
+    if (seen[pair] === 1) found.add((pair >> 7) * 2 ** 21 + (pair & 127));
   const characters = new Int32Array(largest + 1).fill(-1);
   for (const [piece, id] of ids) {
     const point = piece.codePointAt(0)!;
@@ -40,7 +48,8 @@ export function seamsOf({ ids }: Vocabulary): Seams {
   let size = 16;
   while (size < 4 * found.size) size *= 2;
   const pairs = new Int32Array(2 * size).fill(-1);
-  const ascii = Uint8Array.from({ length: 128 * 256 }, (_, i) => ((i & 255) < 128 ? 0 : NOT_ASCII));
+  const ascii = new Uint8Array(128 * 256);
+  for (let left = 0; left < 128; left++) ascii.fill(NOT_ASCII, left * 256 + 128, left * 256 + 256);
   for (const pair of found) {
     const left = Math.floor(pair / 2 ** 21);
     const right = pair % 2 ** 21;
