@@ -3,6 +3,7 @@ export type { Document, TokenIds } from "../core/document.ts";
 export { build } from "./build.ts";
 export { type CalibrateRequest, calibrate, readCalibration, writeCalibration } from "./calibrate.ts";
 export { type CurateSetup, type Curator, type Judged, openCurator } from "./curator.ts";
+export { type DoctorRequest, doctor, type Finding } from "./doctor.ts";
 export { type InputFile, type InputPlan, planInputs, type SkippedInput } from "./inputs.ts";
 export { type Inspected, type InspectRequest, inspect } from "./inspect.ts";
 export { type LedgerRow, ledgerSummary, rebuildLedger } from "./ledger.ts";

@@ -8,6 +8,7 @@ import { hideBin } from "yargs/helpers";
 import { build } from "./build.ts";
 import { calibrate } from "./calibrate.ts";
 import { say } from "./display.ts";
+import { doctor } from "./doctor.ts";
 import { evaluateFilter } from "./evaluate-filter.ts";
 import { inspect } from "./inspect.ts";
 import { ledger } from "./ledger.ts";
@@ -34,6 +35,7 @@ const COMMANDS: readonly CommandModule[] = [
   reweight,
   trainFilter,
   evaluateFilter,
+  doctor,
 ];
 
 const cli = yargs(hideBin(process.argv))
