@@ -63,9 +63,22 @@ test("a machine on which the tests run can build, and the output folder is left 
   assert.equal(of["numpy"]!.message, "2.1.0");
   assert.match(
     of["torch"]!.message,
-    /^not there; the torch trainer needs it, .*; run ".*python -m pip install torch"$/,
+    /^not there; only the torch trainer needs it; run ".*python -m pip install torch"$/,
   );
-  assert.deepEqual([of["torch"]!.status, of["gpu"]!.status], ["warn", "warn"]);
+  assert.deepEqual([of["torch"]!.status, of["gpu"]], ["warn", undefined]);
+  const other = await doctor({
+    out,
+    python: python(folder, '["3.12.1","2.1.0","2.9.0","NVIDIA H100, 1 in all"]'),
+  });
+  assert.deepEqual(
+    other
+      .filter(({ check }) => check === "gpu" || check === "torch")
+      .map(({ status, message }) => [status, message]),
+    [
+      ["ok", "2.9.0"],
+      ["ok", "NVIDIA H100, 1 in all"],
+    ],
+  );
 });
 
 test("an output folder that is a file is a failure, and a Python that is not there a warning", async () => {
@@ -76,6 +89,6 @@ test("an output folder that is a file is a failure, and a Python that is not the
   assert.equal(of["file system"]!.status, "fail");
   assert.match(of["file system"]!.message, /permit writing there, or name another --out$/);
   assert.equal(of["python"]!.status, "warn");
-  assert.match(of["python"]!.message, /none does not run: .*; set HEADRACE_PYTHON$/);
+  assert.match(of["python"]!.message, /none does not run: .* or set HEADRACE_PYTHON$/);
   assert.equal(of["numpy"], undefined);
 });
