@@ -10,6 +10,8 @@ import { calibrate } from "./calibrate.ts";
 import { say } from "./display.ts";
 import { doctor } from "./doctor.ts";
 import { evaluateFilter } from "./evaluate-filter.ts";
+import { exportShards } from "./export.ts";
+import { importTokens } from "./import.ts";
 import { inspect } from "./inspect.ts";
 import { ledger } from "./ledger.ts";
 import { reference } from "./reference.ts";
@@ -28,6 +30,8 @@ const COMMANDS: readonly CommandModule[] = [
   score,
   verify,
   ledger,
+  exportShards,
+  importTokens,
   train,
   replay,
   simulate,

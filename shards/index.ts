@@ -9,8 +9,12 @@ export {
 } from "./compact.ts";
 export type { CompactionPlan } from "./compact-plan.ts";
 export { compactScores, type ScoreSegment } from "./compact-scores.ts";
+export { type ExportOptions, type ExportReport, exportShards } from "./export/export.ts";
+export { EXPORT_FORMATS, type ExportFormat, type FormatOptions } from "./export/format.ts";
+export { EXPORT_RECORD, type ExportRecord, readExportRecord } from "./export/record.ts";
 export { type FilePool, openFilePool } from "./files.ts";
 export { GAP, type Gap, readGaps, writeGaps } from "./gap.ts";
+export { type ImportOptions, type ImportReport, importTokens } from "./import/import.ts";
 export {
   type Account,
   type DomainAccount,
