@@ -101,6 +101,7 @@ for (const tokenType of ["uint16", "int32"] as const satisfies readonly TokenTyp
       ads: "float",
       fluency: "float",
       verdict: "dictionary<values=string, indices=int32, ordered=0>",
+      hash: "uint64",
     });
     const held = table.columns["verdict"]!.filter((verdict) => verdict === "held-out").length;
     assert.equal(held, manifest.account.heldOut);
