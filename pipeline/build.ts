@@ -210,6 +210,7 @@ async function finishAll(
       options,
       loneSurrogates: tasks.reduce((sum, task) => sum + task.loneSurrogates, 0),
     },
+    lostBytes: tasks.reduce((sum, task) => sum + task.lostBytes, 0),
   });
   for (const folder of folders)
     for (const name of ["kept", "dropped", "scores.arrow"])

@@ -56,6 +56,12 @@ export interface Curator {
 /** Loads the tokenizer and the filters of a setup. Throws ERR_TOKENIZER, ERR_FILTER and ERR_CALIBRATION. */
 export async function openCurator(setup: CurateSetup): Promise<Curator> {
   const tokenizer = await openTokenizer(setup);
+  for (const which of ["bos", "eos"] as const)
+    if (setup[which] && tokenizer[which] === null)
+      throw new HeadraceError(
+        "ERR_ARGUMENT",
+        `tokenizer ${tokenizer.name} has no ${which.toUpperCase()} id; give --no-${which}${which === "bos" && tokenizer.eos !== null && !setup.eos ? ", and --eos so that documents still have an end" : ""}`,
+      );
   const filters = setup.filters.map((name) => loadFilter(name, tokenizer.sha256));
   const twice = filters.find(({ name }, i) => filters.findIndex((other) => other.name === name) !== i);
   if (twice)

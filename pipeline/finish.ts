@@ -55,6 +55,8 @@ export interface Finishing {
   readonly tokenType: TokenType;
   readonly filters: readonly ManifestFilter[];
   readonly origin: Pick<Origin, "inputs" | "options" | "loneSurrogates">;
+  /** Bytes of text that the vocabulary has no piece for. */
+  readonly lostBytes?: number;
 }
 
 /** Writes score table, quarantine, incidents, gaps, calibration, origin, notes, and the manifest. Throws ERR_OUTPUT, ERR_SHARD, ERR_ACCOUNT. */
@@ -97,6 +99,7 @@ export async function finish(of: Finishing): Promise<ShardManifest> {
       ),
     ),
     loneSurrogates: origin.loneSurrogates,
+    ...(of.lostBytes && { lostBytes: of.lostBytes }),
   });
   const unsigned: Omit<ShardManifest, "fingerprint"> = {
     format: "headrace-shards/1",

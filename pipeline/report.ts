@@ -51,11 +51,16 @@ export interface BuildReport {
   readonly tagged: Readonly<Record<string, Readonly<Record<string, number>>>> | null;
   /** Lone surrogates that became U+FFFD. */
   readonly loneSurrogates: number;
+  /** Bytes of text that the tokenizer's vocabulary has no piece for, and that are in no token; absent where there are none. */
+  readonly lostBytes?: number;
   readonly seconds: number;
 }
 
 /** What the report says beside the manifest; kept in the build folder, so that a finished build can say it again. */
-export type Notes = Pick<BuildReport, "alarms" | "withoutValidation" | "tagged" | "loneSurrogates">;
+export type Notes = Pick<
+  BuildReport,
+  "alarms" | "withoutValidation" | "tagged" | "loneSurrogates" | "lostBytes"
+>;
 
 async function readNotes(buildFolder: string): Promise<Notes> {
   return JSON.parse(await readFile(join(buildFolder, "notes.json"), "utf8")) as Notes;

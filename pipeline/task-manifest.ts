@@ -47,6 +47,8 @@ export interface TaskManifest {
   readonly scores: TaskFile;
   readonly account: Account;
   readonly loneSurrogates: number;
+  /** Bytes of text that the vocabulary has no piece for. */
+  readonly lostBytes: number;
 }
 
 const taskFile: Parser<TaskFile> = object({
@@ -68,6 +70,7 @@ const taskManifest: Parser<TaskManifest> = object({
   scores: taskFile,
   account: parseAccount,
   loneSurrogates: optional(integer(0), 0),
+  lostBytes: optional(integer(0), 0),
 });
 
 /** Reads a task manifest from JSON text. Throws ERR_PARSE. */

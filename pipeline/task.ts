@@ -66,6 +66,7 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
   const inputs: TaskInput[] = [];
   const surrogatesBefore = curator.tokenizer.loneSurrogates;
   let loneSurrogates = surrogatesBefore;
+  const lostBefore = curator.tokenizer.lostBytes ?? 0;
 
   for (const [index, file] of task.files.entries()) {
     for await (const chunk of readSource(file, context.source)) {
@@ -116,6 +117,7 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
     ...written,
     account: tally.account(),
     loneSurrogates: loneSurrogates - surrogatesBefore,
+    lostBytes: (curator.tokenizer.lostBytes ?? 0) - lostBefore,
   };
   await writeFileWhole(join(folder, "task.json"), `${JSON.stringify(manifest)}\n`);
   return manifest;

@@ -248,6 +248,8 @@ export function printBuildReport(report: BuildReport): void {
   for (const [domain, reason] of Object.entries(report.withoutValidation))
     say(`no validation split in ${domain}: ${reason}`);
   if (report.loneSurrogates > 0) say(`${grouped(report.loneSurrogates)} lone surrogates became U+FFFD`);
+  if (report.lostBytes)
+    say(`${grouped(report.lostBytes)} bytes of text have no piece in the vocabulary and are in no token`);
   if (reused === null) say("this build was finished before; nothing was done");
   else if (reused > 0) say(`${grouped(reused)} tasks of an earlier run of this build were reused`);
   say(

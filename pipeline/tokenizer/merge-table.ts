@@ -12,8 +12,18 @@ export interface MergeTable {
   readonly filter: Int32Array;
 }
 
-/** The merges of a vocabulary. Deterministic; the load factor stays below one half. */
-export function mergeTable({ splits, ranks }: Vocabulary): MergeTable {
+/** The merges of a SentencePiece vocabulary: every way to make a piece, at the rank of the piece. */
+export function mergeTable({ splits, ranks }: Pick<Vocabulary, "splits" | "ranks">): MergeTable {
+  return tableOf(splits, (_, result) => ranks[result]!);
+}
+
+/** Merges by their place in a list: triples of left, right and result. */
+export function listedMergeTable(merges: Int32Array): MergeTable {
+  return tableOf(merges, (place) => place);
+}
+
+/** Deterministic; the load factor stays below one half. */
+function tableOf(splits: Int32Array, rankOf: (place: number, result: number) => number): MergeTable {
   let size = 16;
   while (size < (2 * splits.length) / 3) size *= 2;
   const mask = size - 1;
@@ -29,7 +39,7 @@ export function mergeTable({ splits, ranks }: Vocabulary): MergeTable {
     while (slots[4 * slot]! >= 0) slot = (slot + 1) & mask;
     slots[4 * slot] = left;
     slots[4 * slot + 1] = right;
-    slots[4 * slot + 2] = ranks[result]!;
+    slots[4 * slot + 2] = rankOf(i / 3, result);
     slots[4 * slot + 3] = result;
   }
   return { slots, mask, filter };

@@ -124,7 +124,7 @@ export function parseTokenizerJson(
 }
 
 /** Both forms that tokenizers has written: `"a b"` and, since 0.20, `["a", "b"]`. */
-function mergeList(value: unknown, at: string): readonly (readonly [string, string])[] {
+export function mergeList(value: unknown, at: string): readonly (readonly [string, string])[] {
   return array((item, where) => {
     const parts = typeof item === "string" ? item.split(" ") : array(string)(item, where);
     const [left, right] = parts;
@@ -138,7 +138,8 @@ function same(value: unknown, expected: unknown): boolean {
   return JSON.stringify(value) === JSON.stringify(expected);
 }
 
-function brief(value: unknown): string {
+/** JSON of a value for an error, cut to 100 characters. */
+export function brief(value: unknown): string {
   const text = JSON.stringify(value) ?? "null";
   return text.length > 100 ? `${text.slice(0, 97)}...` : text;
 }

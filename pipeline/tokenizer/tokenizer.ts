@@ -21,6 +21,8 @@ export interface Tokenizer {
   readonly eos: number | null;
   /** Lone surrogates met so far; each was encoded as U+FFFD. */
   readonly loneSurrogates: number;
+  /** Bytes left out so far because the vocabulary has no piece for them; absent where every byte has one. */
+  readonly lostBytes?: number;
   /** The ids of a text, without BOS and EOS. Linear in the text but for stretches without a seam (n log n). */
   encode(text: string): TokenIds;
   /** Writes the ids of a text to `buffer.ids` from index `at` on, growing it where needed, and returns how many they are. */

@@ -6,29 +6,16 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { HeadraceError, messageOf } from "../../core/errors.ts";
 import { hashOf } from "../../core/hash.ts";
-import {
-  anything,
-  array,
-  boolean,
-  integer,
-  nullable,
-  object,
-  optional,
-  parseJson,
-  string,
-} from "../../core/parse.ts";
+import { anything, array, boolean, integer, object, optional, parseJson, string } from "../../core/parse.ts";
+import { byteLevelFingerprint } from "./byte-level.ts";
+import { isByteLevel, parseByteLevelJson } from "./byte-level-json.ts";
+import { type ControlNames, controlIds, parseControlNames } from "./control-names.ts";
 import type { SpecialTokens } from "./special-tokens.ts";
 import { ensureCapacity, type Tokenizer } from "./tokenizer.ts";
 import { parseTokenizerJson } from "./tokenizer-json.ts";
 import { fingerprint } from "./vocabulary.ts";
 
 const ADDED = array(object({ id: integer(0), content: string, special: optional(boolean, false) }));
-const token = optional((value: unknown, at: string) =>
-  typeof value === "object" && value !== null
-    ? object({ content: string })(value, at).content
-    : nullable(string)(value, at),
-);
-const CONFIG = object({ bos_token: token, eos_token: token });
 
 /**
  * The tokenizer of a folder with a `tokenizer.json` (and perhaps a `tokenizer_config.json`), or of such a file.
@@ -49,7 +36,7 @@ export async function loadTransformersTokenizer(
     );
   const json = parseJson(text, object({ added_tokens: optional(ADDED, []), model: anything }), file);
   const configText = (await readText(join(folder, "tokenizer_config.json"))) ?? "{}";
-  const config = parseJson(configText, CONFIG, join(folder, "tokenizer_config.json"));
+  const names = parseControlNames(configText, join(folder, "tokenizer_config.json"));
 
   const { PreTrainedTokenizer, env } = await importTransformers();
   env.allowRemoteModels = false;
@@ -74,12 +61,7 @@ export async function loadTransformersTokenizer(
   let vocabularySize = 0;
   const ids = [...decoder.get_vocab().values(), ...json.added_tokens.map(({ id }) => id)];
   for (const id of ids) vocabularySize = Math.max(vocabularySize, id + 1);
-  const specialId = (name: string | null | undefined, fallback: string): number | null => {
-    const special = json.added_tokens.find(
-      ({ content, special }) => special && content === (name ?? fallback),
-    );
-    return special?.id ?? null;
-  };
+  const { bos, eos } = controlIds(json.added_tokens, names);
   let loneSurrogates = 0;
   const encode = (input: string): readonly number[] => {
     if (input.length === 0) return [];
@@ -89,11 +71,11 @@ export async function loadTransformersTokenizer(
   const tokenType = vocabularySize <= 65_536 ? "uint16" : "int32";
   return {
     name: `${basename(folder === path ? path : file)} (transformers)`,
-    sha256: fingerprintOf(text, file),
+    sha256: fingerprintOf(text, file, names),
     vocabularySize,
     tokenType,
-    bos: specialId(config.bos_token, "<s>"),
-    eos: specialId(config.eos_token, "</s>"),
+    bos,
+    eos,
     get loneSurrogates() {
       return loneSurrogates;
     },
@@ -125,9 +107,11 @@ async function importTransformers(): Promise<typeof import("@huggingface/transfo
   }
 }
 
-function fingerprintOf(text: string, subject: string): string {
+function fingerprintOf(text: string, subject: string, names: ControlNames): string {
   try {
-    return fingerprint(parseTokenizerJson(text, subject));
+    return isByteLevel(text, subject)
+      ? byteLevelFingerprint(parseByteLevelJson(text, subject, names))
+      : fingerprint(parseTokenizerJson(text, subject));
   } catch (error) {
     if (error instanceof HeadraceError)
       return hashOf({ format: "tokenizer.json", file: JSON.parse(text) as unknown });
