@@ -11,39 +11,24 @@ import {
 } from "../filters/index.ts";
 import { command } from "./command.ts";
 import { percent, printJson, say, table } from "./display.ts";
-import { readLabelled } from "./labelled.ts";
+import { labelledFlags, readLabelled } from "./labelled.ts";
 
 /** The command. */
 export const evaluateFilter = command({
   command: "evaluate-filter <model> <labels>",
   describe: "AUC, precision and recall, confusion by domain and reliability of a filter on graded documents",
   flags: (args) =>
-    args
-      .positional("model", {
+    labelledFlags(
+      args.positional("model", {
         type: "string",
         demandOption: true,
         describe: "ads, fluency, or the path of a model file",
-      })
-      .positional("labels", {
-        type: "string",
-        demandOption: true,
-        describe: "tab-separated file with the columns sha1_16 and the filter's name, grades 0 to 3",
-      })
-      .option("documents", {
-        type: "string",
-        array: true,
-        demandOption: true,
-        describe: "files, folders or patterns that hold the graded documents",
-      })
+      }),
+    )
       .option("threshold", {
         type: "number",
         default: 0,
         describe: "the cut, as in a score column; 0 is even odds",
-      })
-      .option("tokenizer", {
-        type: "string",
-        default: "llama-2",
-        describe: "llama-2, or a tokenizer.model or tokenizer.json",
       })
       .option("json", { type: "boolean", default: false, describe: "the evaluation on standard output" }),
   async run(args) {

@@ -1,8 +1,30 @@
 /**
- * The graded documents of a corpus, tokenized: what train-filter and evaluate-filter start from.
+ * The graded documents of a corpus, tokenized: what train-filter and evaluate-filter start from, and the flags that name them.
  */
+import type { Argv } from "yargs";
 import { collectLabelled, type LabelledCorpus, type Labels } from "../filters/index.ts";
 import type { Tokenizer } from "../pipeline/index.ts";
+
+/** Adds `<labels>`, `--documents` and `--tokenizer`. */
+export function labelledFlags<T>(args: Argv<T>) {
+  return args
+    .positional("labels", {
+      type: "string",
+      demandOption: true,
+      describe: "tab-separated file with the columns sha1_16 and the filter's name, grades 0 to 3",
+    })
+    .option("documents", {
+      type: "string",
+      array: true,
+      demandOption: true,
+      describe: "files, folders or patterns that hold the graded documents",
+    })
+    .option("tokenizer", {
+      type: "string",
+      default: "llama-2",
+      describe: "llama-2, or a tokenizer.model or tokenizer.json",
+    });
+}
 
 /** Reads the corpus once; documents of the domains in `assumed` count with that grade when nobody graded them. Throws what its files throw, and ERR_INPUT when it holds no graded document. */
 export async function readLabelled(

@@ -4,31 +4,15 @@
 import { piecesOf, RECIPES, readLabels, trainFilter as train, writeModel } from "../filters/index.ts";
 import { command } from "./command.ts";
 import { percent, printJson, say, table } from "./display.ts";
-import { readLabelled } from "./labelled.ts";
+import { labelledFlags, readLabelled } from "./labelled.ts";
 
 /** The command. */
 export const trainFilter = command({
   command: "train-filter <labels>",
   describe: "train a filter on graded documents: a model file with recipe, data hash and figures",
   flags: (args) =>
-    args
-      .positional("labels", {
-        type: "string",
-        demandOption: true,
-        describe: "tab-separated file with the columns sha1_16 and the filter's name, grades 0 to 3",
-      })
-      .option("documents", {
-        type: "string",
-        array: true,
-        demandOption: true,
-        describe: "files, folders or patterns that hold the graded documents",
-      })
+    labelledFlags(args)
       .option("filter", { choices: Object.keys(RECIPES), demandOption: true, describe: "the recipe" })
-      .option("tokenizer", {
-        type: "string",
-        default: "llama-2",
-        describe: "llama-2, or a tokenizer.model or tokenizer.json",
-      })
       .option("out", { type: "string", default: "model.json", describe: "the model file to write" })
       .option("json", { type: "boolean", default: false, describe: "hash and figures on standard output" }),
   async run(args) {

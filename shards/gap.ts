@@ -2,11 +2,10 @@
  * `gap.jsonl`: the tokens that are in no split, because they lie between the train part and the validation part of a document that was
  * cut (docs/format.md 1.5). At most one line a domain; with it every document can be put together again.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileWhole } from "../core/commit.ts";
-import { HeadraceError, messageOf } from "../core/errors.ts";
 import { array, integer, object, parseJson, string } from "../core/parse.ts";
+import { readPart } from "./part.ts";
 
 const gap = object({ source: string, line: integer(1), domain: string, tokens: array(integer(0)) });
 
@@ -19,17 +18,7 @@ export const GAP = "gap.jsonl";
 /** Reads the gaps of a folder of shards. Throws ERR_INPUT and ERR_PARSE. */
 export async function readGaps(dir: string): Promise<readonly Gap[]> {
   const path = join(dir, GAP);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new HeadraceError(
-      "ERR_INPUT",
-      `cannot read ${path}: ${messageOf(cause)}; restore it, or build again from the input`,
-      { cause },
-    );
-  }
-  return text
+  return (await readPart(path))
     .split("\n")
     .filter((line) => line !== "")
     .map((line, i) => parseJson(line, gap, `line ${i + 1} of ${path}`));

@@ -2,10 +2,8 @@
  * `origin.json`: what a folder of shards was made from (docs/format.md 1.6). Its hash is the manifest's key, so two folders with the same
  * key hold the same bytes, and a finished build can be filtered anew without its input.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileWhole } from "../core/commit.ts";
-import { HeadraceError, messageOf } from "../core/errors.ts";
 import { hashOf } from "../core/hash.ts";
 import {
   anything,
@@ -18,6 +16,7 @@ import {
   record,
   string,
 } from "../core/parse.ts";
+import { readPart } from "./part.ts";
 
 const count = integer(0);
 
@@ -57,17 +56,7 @@ export function originKey(of: Origin): string {
 /** Reads what a folder of shards was made from. Throws ERR_INPUT where that is not there, and ERR_PARSE. */
 export async function readOrigin(dir: string): Promise<Origin> {
   const path = join(dir, ORIGIN);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new HeadraceError(
-      "ERR_INPUT",
-      `cannot read ${path}: ${messageOf(cause)}; restore it, or build again from the input`,
-      { cause },
-    );
-  }
-  return parseJson(text, origin, path);
+  return parseJson(await readPart(path), origin, path);
 }
 
 /** Writes it whole or not at all: a line a field and an input file. The same origin gives the same bytes. Throws ERR_OUTPUT. */
