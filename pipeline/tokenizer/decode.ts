@@ -9,9 +9,10 @@ const UNKNOWN_SURFACE = " \u2047 ";
 /** The decoder of a vocabulary. Throws ERR_ARGUMENT for an id that is not in it. */
 export function decoderOf(vocabulary: Vocabulary): (ids: Iterable<number>) => string {
   const { pieces, types, dummyPrefix } = vocabulary;
+  const removesSpaces = vocabulary.rules?.removeExtraSpaces === true;
   return (ids) => {
     let text = "";
-    let prefixSeen = !dummyPrefix;
+    let prefixSeen = !dummyPrefix && !removesSpaces;
     const bytes: number[] = [];
     for (const id of ids) {
       const type = types[id];
@@ -27,11 +28,12 @@ export function decoderOf(vocabulary: Vocabulary): (ids: Iterable<number>) => st
       if (bytes.length > 0) text += decodeBytes(bytes.splice(0));
       if (type === PIECE_TYPE.control) continue;
       let surface = type === PIECE_TYPE.unknown ? UNKNOWN_SURFACE : pieces[id]!;
-      if (!prefixSeen && text === "" && type === PIECE_TYPE.normal && surface.startsWith(SPACE_MARK)) {
+      const spelled = type === PIECE_TYPE.normal || type === PIECE_TYPE.user;
+      if (!prefixSeen && text === "" && spelled && surface.startsWith(SPACE_MARK)) {
         surface = surface.slice(SPACE_MARK.length);
-        prefixSeen = true;
+        prefixSeen = !removesSpaces;
       }
-      text += type === PIECE_TYPE.normal ? surface.replaceAll(SPACE_MARK, " ") : surface;
+      text += spelled ? surface.replaceAll(SPACE_MARK, " ") : surface;
     }
     return text + decodeBytes(bytes);
   };

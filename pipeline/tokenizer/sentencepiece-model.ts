@@ -1,8 +1,9 @@
 /**
  * Reads SentencePiece's `tokenizer.model`, a protobuf message (sentencepiece_model.proto), as far as BPE needs it.
- * What would change ids and is not supported (unigram, word, normalisers, user-defined pieces, …) is refused by name.
+ * What would change ids or text and is not supported (unigram, word, unused pieces, a denormaliser, …) is refused by name.
  */
 import { HeadraceError } from "../../core/errors.ts";
+import { charsMapOf } from "./chars-map.ts";
 import {
   checkVocabulary,
   PIECE_TYPE,
@@ -25,6 +26,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, subject: string): Voc
   const types: number[] = [];
   let trainer: Fields = new Map();
   let normalizer: Fields = new Map();
+  let denormalizer: Fields = new Map();
   try {
     for (const [field, value] of fields(bytes)) {
       if (field === 1 && value instanceof Uint8Array) {
@@ -34,6 +36,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, subject: string): Voc
         types.push(number(piece.get(3), PIECE_TYPE.normal));
       } else if (field === 2 && value instanceof Uint8Array) trainer = last(fields(value));
       else if (field === 3 && value instanceof Uint8Array) normalizer = last(fields(value));
+      else if (field === 5 && value instanceof Uint8Array) denormalizer = last(fields(value));
     }
   } catch (cause) {
     throw new HeadraceError(
@@ -49,10 +52,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, subject: string): Voc
   if (modelType !== 2) refuse(`is a ${MODEL_TYPES[modelType] ?? `type ${modelType}`} model`);
   if (number(trainer.get(24), 0) !== 0)
     refuse("puts the space mark behind words (treat_whitespace_as_suffix)");
-  if (number(trainer.get(35), 0) !== 1) refuse("has no byte fallback");
-  if (length(normalizer.get(2)) > 0)
-    refuse(`normalises text (${utf8(normalizer.get(1)) || "unnamed rules"})`);
-  if (number(normalizer.get(4), 1) !== 0) refuse("removes extra white space");
+  if (length(denormalizer.get(2)) > 0) refuse("changes text when it decodes (denormalizer_spec)");
   if (number(normalizer.get(5), 1) !== 1) refuse("does not mark spaces (escape_whitespaces is off)");
   const strange = types.findIndex((type) => !(Object.values(PIECE_TYPE) as number[]).includes(type));
   if (strange >= 0)
@@ -60,6 +60,12 @@ export function parseSentencePieceModel(bytes: Uint8Array, subject: string): Voc
       `has ${TYPE_NAMES[types[strange]!] ?? `type ${types[strange]}`} piece ${JSON.stringify(pieces[strange])}`,
     );
 
+  if ((number(trainer.get(35), 0) === 1) !== types.includes(PIECE_TYPE.byte))
+    refuse("has byte pieces without byte_fallback, or byte_fallback without byte pieces");
+
+  const map = normalizer.get(2);
+  const charsMap = map instanceof Uint8Array && map.length > 0 ? charsMapOf(map, subject) : undefined;
+  const removeExtraSpaces = number(normalizer.get(4), 1) === 1;
   const control = (field: number, fallback: number): number | null => {
     const id = number(trainer.get(field), fallback) | 0; // -1 is stored as 2^64 - 1
     return types[id] === PIECE_TYPE.control ? id : null;
@@ -70,6 +76,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, subject: string): Voc
       ...set,
       ranks: ranksFromScores(set, scores),
       dummyPrefix: number(normalizer.get(3), 1) === 1,
+      ...(charsMap !== undefined || removeExtraSpaces ? { rules: { charsMap, removeExtraSpaces } } : {}),
       unknown: types.indexOf(PIECE_TYPE.unknown),
       bos: control(41, 1),
       eos: control(42, 2),

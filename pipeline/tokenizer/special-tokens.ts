@@ -16,10 +16,7 @@ export function parseSpecialTokens(
   const specials = new Map<string, number>();
   for (const [id, piece] of pieces.entries())
     if (types[id] === PIECE_TYPE.control || types[id] === PIECE_TYPE.unknown) specials.set(piece, id);
-  const longestFirst = [...specials.keys()].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(
-    `(${longestFirst.map((piece) => piece.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("|")})`,
-  );
+  const pattern = longestOf(specials.keys());
   return (text, buffer, at) => {
     let out = at;
     for (const [i, part] of text.split(pattern).entries())
@@ -27,4 +24,12 @@ export function parseSpecialTokens(
       else ensureCapacity(buffer, out + 1)[out++] = specials.get(part)!;
     return out - at;
   };
+}
+
+/** Splits a text at any of the pieces, the longest where several start, with the pieces between the stretches. */
+export function longestOf(pieces: Iterable<string>): RegExp {
+  const longestFirst = [...pieces].sort((a, b) => b.length - a.length);
+  return new RegExp(
+    `(${longestFirst.map((piece) => piece.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("|")})`,
+  );
 }

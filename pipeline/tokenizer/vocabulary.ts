@@ -4,6 +4,7 @@
  */
 import { HeadraceError } from "../../core/errors.ts";
 import { sha256 } from "../../core/hash.ts";
+import type { CharsMap } from "./chars-map.ts";
 import { splitsOf } from "./splits.ts";
 
 /** What SentencePiece writes for a space. */
@@ -13,7 +14,7 @@ export const SPACE_MARK = "\u2581";
 export const WAY_OUT = "use --tokenizer-engine transformers (exact for other tokenizers, far slower)";
 
 /** SentencePiece's numbers of the piece types that are supported. */
-export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, byte: 6 } as const;
+export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, user: 4, byte: 6 } as const;
 
 /** Pieces and how they are made of each other; what both file forms share. */
 export interface PieceSet {
@@ -27,12 +28,21 @@ export interface PieceSet {
   readonly splits: Int32Array;
 }
 
-/** A checked vocabulary. Text becomes normal pieces and, for code points that are no piece, byte pieces; never the others. */
+/** How a model changes a text in front of BPE. */
+export interface TextRules {
+  readonly charsMap: CharsMap | undefined;
+  /** Drop spaces at both ends and all but one of several. */
+  readonly removeExtraSpaces: boolean;
+}
+
+/** A checked vocabulary. Text becomes normal and user-defined pieces and, for code points that are no piece, byte pieces or, without any, the unknown piece. */
 export interface Vocabulary extends PieceSet {
   /** By id: which merge comes first (0), equal ranks leftmost first; -1 for a piece that no merge makes. Dense. */
   readonly ranks: Int32Array;
   /** Whether a text that is not empty gets a space mark in front. */
   readonly dummyPrefix: boolean;
+  /** What is done to a text first; absent where nothing is. */
+  readonly rules?: TextRules;
   readonly unknown: number;
   readonly bos: number | null;
   readonly eos: number | null;
@@ -68,17 +78,17 @@ export function ranksFromScores({ pieces, splits }: PieceSet, scores: readonly n
 }
 
 /**
- * Checks what the encoder relies on: all 256 byte pieces, one unknown piece, and every code point of a piece a piece itself.
+ * Checks what the encoder relies on: all 256 byte pieces or none, one unknown piece, and every code point of a piece a piece itself.
  * Throws ERR_TOKENIZER naming what is missing.
  */
 export function checkVocabulary(vocabulary: Vocabulary, subject: string): Vocabulary {
   const { pieces, types, ids } = vocabulary;
   const bytes = new Set(pieces.filter((_, id) => types[id] === PIECE_TYPE.byte));
   for (let byte = 0; byte < 256; byte++)
-    if (!bytes.has(bytePiece(byte)))
+    if (bytes.size > 0 && !bytes.has(bytePiece(byte)))
       throw new HeadraceError(
         "ERR_TOKENIZER",
-        `${subject} has no byte piece ${bytePiece(byte)}: without byte fallback it is not supported; ${WAY_OUT}`,
+        `${subject} has no byte piece ${bytePiece(byte)} beside others; take an undamaged copy`,
       );
   const unknown = types.reduce((count, type) => count + (type === PIECE_TYPE.unknown ? 1 : 0), 0);
   if (unknown !== 1)
@@ -104,19 +114,42 @@ export function bytePiece(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 }
 
-/** Ids of the 256 byte pieces. */
-export function byteIdsOf({ pieces, types }: Vocabulary): Int32Array {
+/** Ids of the 256 byte pieces; the unknown id for each where there are none. */
+export function byteIdsOf({ pieces, types, unknown }: Vocabulary): Int32Array {
   const ids = new Map<string, number>();
   for (const [id, piece] of pieces.entries()) if (types[id] === PIECE_TYPE.byte) ids.set(piece, id);
-  return Int32Array.from({ length: 256 }, (_, byte) => ids.get(bytePiece(byte))!);
+  return Int32Array.from({ length: 256 }, (_, byte) => ids.get(bytePiece(byte)) ?? unknown);
 }
 
-/** SHA-256 of the canonical content: pieces, types, merge ranks, prefix, and the control ids. */
+/** SHA-256 of the canonical content: pieces, types, merge ranks, prefix, the control ids, and the rules where there are any. */
 export function fingerprint(vocabulary: Vocabulary): string {
   const { pieces, types, ranks, dummyPrefix, unknown, bos, eos } = vocabulary;
+  const rules = vocabulary.rules && fingerprintOfRules(vocabulary.rules);
   const format = "headrace-vocabulary/1";
   // The canonical JSON of these fields, their names in order; written in one go, since it is half a megabyte and every worker needs it.
   return sha256(
-    JSON.stringify({ bos, dummyPrefix, eos, format, pieces, ranks: [...ranks], types: [...types], unknown }),
+    JSON.stringify({
+      bos,
+      dummyPrefix,
+      eos,
+      format,
+      pieces,
+      ranks: [...ranks],
+      rules,
+      types: [...types],
+      unknown,
+    }),
   );
+}
+
+function fingerprintOfRules({ charsMap, removeExtraSpaces }: TextRules): object {
+  const map = charsMap && sha256(Buffer.concat([wordsOf(charsMap.units), charsMap.replacements]));
+  return { charsMap: map ?? null, removeExtraSpaces };
+}
+
+/** Words as bytes, the low one first on every machine. */
+function wordsOf(words: Uint32Array): Buffer {
+  const bytes = Buffer.alloc(4 * words.length);
+  for (const [i, word] of words.entries()) bytes.writeUInt32LE(word, 4 * i);
+  return bytes;
 }
