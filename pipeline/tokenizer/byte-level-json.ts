@@ -2,19 +2,16 @@
  * Reads a `tokenizer.json` of byte-level BPE: GPT-2's, LLaMA-3's, Qwen-2's and o200k's patterns, digits apart, NFC, added tokens.
  * What would change ids and is not supported is refused by name.
  */
-import { HeadraceError } from "../../core/errors.ts";
 import {
   anything,
   array,
   boolean,
-  integer,
   nullable,
   object,
   oneOf,
   optional,
   type Parser,
   parseJson,
-  record,
   string,
 } from "../../core/parse.ts";
 import type { AddedToken } from "./added-tokens.ts";
@@ -22,41 +19,8 @@ import { BYTE_CHARACTERS, type ByteLevelVocabulary } from "./byte-level.ts";
 import { type ControlNames, controlIds } from "./control-names.ts";
 import { PATTERNS, type PreTokenizerStep } from "./pre-tokenizer.ts";
 import type { SpecialTokens } from "./special-tokens.ts";
-import { brief, mergeList } from "./tokenizer-json.ts";
+import { brief, mergeList, parseTokenizerFile, type Refuse, type TokenizerFile } from "./tokenizer-file.ts";
 import { normalizeNfc } from "./unicode.ts";
-import { WAY_OUT } from "./vocabulary.ts";
-
-const FILE = object({
-  normalizer: anything,
-  pre_tokenizer: anything,
-  added_tokens: optional(
-    array(
-      object({
-        id: integer(0, 2 ** 24),
-        content: string,
-        special: optional(boolean, false),
-        lstrip: optional(boolean, false),
-        rstrip: optional(boolean, false),
-        single_word: optional(boolean, false),
-        normalized: optional(boolean, false),
-      }),
-    ),
-    [],
-  ),
-  model: object({
-    type: optional(string, "BPE"),
-    dropout: anything,
-    unk_token: optional(nullable(string), null),
-    continuing_subword_prefix: anything,
-    end_of_word_suffix: anything,
-    byte_fallback: optional(boolean, false),
-    ignore_merges: optional(boolean, false),
-    vocab: (value: unknown, at: string) => new Map(Object.entries(record(integer(0, 2 ** 24))(value, at))),
-    merges: anything,
-  }),
-});
-type File = ReturnType<typeof FILE>;
-type Refuse = (what: string) => never;
 
 const TYPED = object({ type: string });
 const SEQUENCE = object({
@@ -84,34 +48,27 @@ export function parseByteLevelJson(
   names: ControlNames = {},
   specialTokens: SpecialTokens = "spell",
 ): ByteLevelVocabulary {
-  const refuse: Refuse = (what) => {
-    throw new HeadraceError("ERR_TOKENIZER", `${subject} has ${what}, which is not supported; ${WAY_OUT}`);
-  };
-  const file = parseJson(text, FILE, subject);
-  const { model } = file;
-  if (model.type !== "BPE") refuse(`a ${model.type} model`);
-  if (model.dropout) refuse("dropout");
-  if (model.continuing_subword_prefix) refuse("continuing_subword_prefix");
-  if (model.end_of_word_suffix) refuse("end_of_word_suffix");
+  const file = parseTokenizerFile(text, subject);
+  const { model, vocab, refuse } = file;
   if (model.byte_fallback) refuse("byte fallback beside byte-level pieces");
   const normalizer = normalizerOf(file.normalizer, subject, refuse);
   const { preTokenizer, prefixSpace } = preTokenizerOf(file.pre_tokenizer, subject, refuse);
 
   const pieces: (string | null)[] = [];
-  for (const [piece, id] of model.vocab) {
+  for (const [piece, id] of vocab) {
     const other = pieces[id];
     if (other !== undefined)
       refuse(`id ${id} for both ${JSON.stringify(other)} and ${JSON.stringify(piece)}`);
     pieces[id] = piece;
   }
   for (let id = 0; id < pieces.length; id++) pieces[id] ??= null;
-  const addedTokens = addedTokensOf(file, normalizer, specialTokens, refuse);
-  const byteIds = Int32Array.from(BYTE_CHARACTERS, (character) => model.vocab.get(character) ?? -1);
+  const addedTokens = addedTokensOf(file, normalizer, specialTokens);
+  const byteIds = Int32Array.from(BYTE_CHARACTERS, (character) => vocab.get(character) ?? -1);
   const missing = byteIds.indexOf(-1);
   if (missing >= 0 && model.unk_token !== null)
     refuse(`no piece for byte ${missing} and ${JSON.stringify(model.unk_token)} in its place`);
-  const merges = mergesOf(model, subject, refuse);
-  checkSpecials(file, merges, refuse);
+  const merges = mergesOf(file, subject);
+  checkSpecials(file, merges);
 
   return {
     pieces,
@@ -164,12 +121,11 @@ function preTokenizerOf(
 
 /** Checks added tokens against the ids that the library would give them: a piece's own, else the next one after all others. */
 function addedTokensOf(
-  { added_tokens, model }: File,
+  { added_tokens, vocab, refuse }: TokenizerFile,
   normalizer: "nfc" | null,
   specialTokens: SpecialTokens,
-  refuse: Refuse,
 ): readonly AddedToken[] {
-  let next = model.vocab.size;
+  let next = vocab.size;
   const seen = new Set<string>();
   return added_tokens.map(({ id, content, special, normalized, lstrip, rstrip, single_word }) => {
     const name = `the added token ${JSON.stringify(content)}`;
@@ -178,7 +134,7 @@ function addedTokensOf(
     // Which of two that are spelled alike once normalised is meant, the library leaves to the order of a hash map.
     const spelling = `normalised ${normalizer === "nfc" ? normalizeNfc(content) : content}`;
     if (normalized && seen.size === seen.add(spelling).size) refuse(`${name} like another once normalised`);
-    const given = model.vocab.get(content) ?? next;
+    const given = vocab.get(content) ?? next;
     if (given !== id) refuse(`${name} with id ${id}, where tokenizers takes ${given}`);
     next = Math.max(next, id + 1);
     if ((!special || specialTokens === "parse") && (lstrip || rstrip || single_word))
@@ -187,14 +143,14 @@ function addedTokensOf(
   });
 }
 
-function mergesOf(model: File["model"], subject: string, refuse: Refuse): Int32Array {
+function mergesOf({ model, vocab, refuse }: TokenizerFile, subject: string): Int32Array {
   const list = mergeList(model.merges, `${subject}.model.merges`);
   const merges = new Int32Array(3 * list.length);
   const seen = new Set<number>();
   for (const [i, [left, right]] of list.entries()) {
-    const a = model.vocab.get(left);
-    const b = model.vocab.get(right);
-    const result = model.vocab.get(left + right);
+    const a = vocab.get(left);
+    const b = vocab.get(right);
+    const result = vocab.get(left + right);
     if (a === undefined || b === undefined || result === undefined)
       return refuse(`merge ${JSON.stringify([left, right])} of what is not in its vocabulary`);
     if (seen.size === seen.add(a * 2 ** 25 + b).size) refuse(`merge ${JSON.stringify([left, right])} twice`);
@@ -204,7 +160,7 @@ function mergesOf(model: File["model"], subject: string, refuse: Refuse): Int32A
 }
 
 /** A control id must come from nothing but the spelling of its token. */
-function checkSpecials({ added_tokens, model }: File, merges: Int32Array, refuse: Refuse): void {
+function checkSpecials({ added_tokens, model, vocab, refuse }: TokenizerFile, merges: Int32Array): void {
   const special = new Map(
     added_tokens.filter((token) => token.special).map(({ id, content }) => [id, content]),
   );
@@ -212,7 +168,7 @@ function checkSpecials({ added_tokens, model }: File, merges: Int32Array, refuse
     refuse(`the special token ${JSON.stringify(special.get(id))} that text can be merged to`);
   for (let i = 2; i < merges.length; i += 3) if (special.has(merges[i]!)) reached(merges[i]!);
   for (const [id, content] of special)
-    if (model.vocab.get(content) === id && (model.ignore_merges || [...content].length === 1)) reached(id);
+    if (vocab.get(content) === id && (model.ignore_merges || [...content].length === 1)) reached(id);
 }
 
 interface Part {
