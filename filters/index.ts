@@ -62,6 +62,8 @@ export {
 export { bothReadings, type Reading } from "./readings.ts";
 export type { Recipe } from "./recipe.ts";
 export { RECIPES } from "./recipes.ts";
+export type { Rule, RuleFilter, RuleSet } from "./rules/rule-set.ts";
+export { findRuleFilter, RULE_SETS } from "./rules/sets.ts";
 export { type ScoreAll, scoreAll } from "./score-all.ts";
 export { parseTargets, TARGET_UNITS, type Target, type TargetUnit } from "./targets.ts";
 export { isFlagged } from "./threshold.ts";

@@ -9,15 +9,18 @@ import { HeadraceError, messageOf } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
 import type { Filter } from "./filter.ts";
 import { type FilterModel, filterOf, formatModel, type ModelFilter } from "./model.ts";
+import { findRuleFilter, RULE_SETS } from "./rules/sets.ts";
 
 /** The filters that ship with headrace. */
 export const BUILT_IN_FILTERS = ["ads", "fluency"] as const;
 
 /**
- * A filter: `ads`, `fluency`, or the path of a model file. `tokenizer` is the SHA-256 of the tokenizer whose ids will be scored.
+ * A filter: `ads`, `fluency`, a published rule set by name, or the path of a model file. `tokenizer` is the SHA-256 of the tokenizer whose ids will be scored.
  * Throws ERR_INPUT when the file cannot be read, ERR_PARSE and ERR_FILTER when it is broken or made for another tokenizer.
  */
 export function loadFilter(nameOrPath: string, tokenizer: string): Filter {
+  const rules = findRuleFilter(nameOrPath);
+  if (rules) return rules;
   const filter = readModel(nameOrPath);
   if (filter.tokenizer !== tokenizer)
     throw new HeadraceError(
@@ -37,7 +40,7 @@ export function readModel(nameOrPath: string): ModelFilter {
     if (cause instanceof HeadraceError) throw cause;
     throw new HeadraceError(
       "ERR_INPUT",
-      `filter "${nameOrPath}" cannot be read (${messageOf(cause)}); give ${BUILT_IN_FILTERS.join(", ")} or the path of a model file`,
+      `filter "${nameOrPath}" cannot be read (${messageOf(cause)}); give ${[...BUILT_IN_FILTERS, ...RULE_SETS.map(({ name }) => name)].join(", ")} or the path of a model file`,
       { cause },
     );
   }

@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
 import { canonicalJson, hashOf } from "../core/hash.ts";
-import { BUILT_IN_FILTERS, type Calibration, parseTargets } from "../filters/index.ts";
+import { BUILT_IN_FILTERS, type Calibration, findRuleFilter, parseTargets } from "../filters/index.ts";
 import { readCalibration } from "./calibrate.ts";
 import { type CurateSetup, type Curator, openCurator, openTokenizer } from "./curator.ts";
 import { type InputFile, type InputPlan, planInputs } from "./inputs.ts";
@@ -125,11 +125,11 @@ export function inputIdentity(prepared: Pick<Prepared, "train" | "validation">):
   };
 }
 
-/** The tokenizer and filter setup that options ask for, without a calibration. */
+/** The tokenizer and filter setup that options ask for, without a calibration. Rule sets that `drop` names need not be among `filters`' defaults. */
 export async function curateSetup(
   options: Pick<
     BuildOptions,
-    "tokenizer" | "tokenizerEngine" | "specialTokens" | "bos" | "eos" | "filters" | "tagOnly"
+    "tokenizer" | "tokenizerEngine" | "specialTokens" | "bos" | "eos" | "filters" | "tagOnly" | "drop"
   >,
 ): Promise<CurateSetup> {
   const base = {
@@ -143,7 +143,10 @@ export async function curateSetup(
   } as const;
   if (options.filters) return { ...base, filters: options.filters };
   const { sha256 } = await openTokenizer(base);
-  return { ...base, filters: sha256 === LLAMA2_SHA256 ? BUILT_IN_FILTERS : [] };
+  const trained: readonly string[] = sha256 === LLAMA2_SHA256 ? BUILT_IN_FILTERS : [];
+  const targets = options.drop === undefined ? [] : parseTargets(options.drop);
+  const rules = targets.map(({ filter }) => filter).filter((name) => findRuleFilter(name) !== undefined);
+  return { ...base, filters: [...trained, ...rules] };
 }
 
 /** Which fields of two descriptions differ, for an error that can be acted on. */

@@ -27,7 +27,8 @@ export function curateFlags(args: Argv) {
     .option("eos", { type: "boolean", default: false, describe: "the EOS id after every document" })
     .option("filters", {
       type: "string",
-      describe: "ads, fluency or model files, comma between [ads,fluency for LLaMA-2's tokenizer]",
+      describe:
+        "ads, fluency, gopher-quality, gopher-repetition, c4-quality, fineweb-quality or model files, comma between [ads,fluency for LLaMA-2's tokenizer, and rule sets that --drop names]",
     })
     .option("apply-to", {
       type: "string",

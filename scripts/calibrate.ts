@@ -39,7 +39,7 @@ export const calibrate = command({
       targets: args.drop,
       files,
       source: options.source,
-      curator: await pipeline.openCurator(await pipeline.curateSetup(options)),
+      curator: await pipeline.openCurator(await pipeline.curateSetup({ ...options, drop: args.drop })),
       documents: args.documents,
       ...(options.applyTo && { applyTo: options.applyTo }),
       onProgress: (done, total) => progress.show(done, total, `${grouped(done)} documents`),

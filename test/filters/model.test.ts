@@ -53,7 +53,8 @@ test("weights for another tokenizer are refused, with the way out", () => {
 test("a model that is not there is named, with what could be given", () => {
   assert.throws(() => loadFilter("spam", LLAMA_2), {
     code: "ERR_INPUT",
-    message: /filter "spam" cannot be read \(ENOENT.*give ads, fluency or the path of a model file/,
+    message:
+      /filter "spam" cannot be read \(ENOENT.*give ads, fluency, .*c4-quality.* or the path of a model file/,
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Where things lie in memory. The host (wasm-encoder.ts) builds the tables, writes them behind the module's own data, and sets these.
+ * Where things lie in memory. The host (kernel-encoder.ts) builds the tables, writes them behind the module's own data, and sets these.
  */
 
 /** Bytes by `left | right << 8` of two ASCII bytes: 1 where a text can be cut between them. */
