@@ -1,21 +1,33 @@
 /**
- * Tokenizing, one thread: ours against sentencepiece, transformers.js and llama-tokenizer-js in one run, with the ratios and the
- * number of documents whose ids differ. Every engine has processes of its own; "first" has cold caches and a cold compiler, "again" is the
- * best of two more passes in the same process. The slow engines get every 16th document.
+ * Tokenizing, one thread: ours (the WebAssembly kernel and its TypeScript twin) beside other projects' tokenizers in one run, with the ratios
+ * and the number of documents whose ids are not sentencepiece's. Every engine and repeat has a process of its own, and every repeat
+ * starts with another engine. "first" has cold caches and a cold compiler, "again" is the best of the later passes in the same process.
  *
- *   node bench/tokenize.ts [FILE...] [--tokenizer FOLDER] [--python COMMAND] [--repeats 3] [--json]
+ *   node bench/tokenize.ts [FILE...] [--text sample,large,unseen] [--megabytes 30] [--engines NAME,...] [--repeats 3] [--peers DIR]
+ *                          [--tokenizer FOLDER] [--python COMMAND] [--json]
  *
- * FILE is .jsonl or .jsonl.zst with a `text` field, or any other file as one text; without one, the shared sample (../shared or
- * $HEADRACE_SHARED). FOLDER holds LLaMA-2's tokenizer.model and tokenizer.json for the peers; ours takes "llama-2".
+ * Texts: `sample`, the shared sample (../shared or $HEADRACE_SHARED; or FILE...); `large`, --megabytes of the peers' corpus of real text;
+ * `unseen`, --megabytes in which no word comes twice. Peers are looked for in the virtual environments of DIR (or $HEADRACE_PEERS), then in
+ * COMMAND. Slow engines get every 8th document. FOLDER holds LLaMA-2's tokenizer.model and tokenizer.json for the peers.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { zstdDecompressSync } from "node:zlib";
 import { loadTokenizer } from "../pipeline/index.ts";
+import { median, verdict } from "./statistics.ts";
+import {
+  distinctWords,
+  largeFiles,
+  megabytesOf,
+  sampleFiles,
+  shared,
+  textsOf,
+  textsUpTo,
+  unseenTexts,
+} from "./texts.ts";
 
 interface Measured {
   readonly engine: string;
@@ -40,114 +52,155 @@ interface Row {
   readonly againByCpu: number;
   readonly loadSeconds: number;
   readonly peakMegabytes: number;
+  /** Against sentencepiece, or against ours where that is not there; among the documents that this engine had. */
   readonly documentsThatDiffer: number;
 }
 
-const ENGINES = ["headrace", "sentencepiece", "llama-tokenizer-js", "transformers.js"] as const;
-type Engine = (typeof ENGINES)[number];
-const SLOW: readonly Engine[] = ["llama-tokenizer-js", "transformers.js"];
-const SLOW_STEP = 16;
+interface Engine {
+  /** Where it runs: in Node, or in Python with the virtual environment of --peers that has it. */
+  readonly venv?: "venv" | "venv-tok";
+  /** Every step-th document. */
+  readonly step: number;
+}
+
+const SLOW_STEP = 8;
+const ENGINES: Readonly<Record<string, Engine>> = {
+  headrace: { step: 1 },
+  "headrace-typescript": { step: 1 },
+  gigatoken: { venv: "venv-tok", step: 1 },
+  fastokens: { venv: "venv-tok", step: 1 },
+  sentencepiece: { venv: "venv", step: 1 },
+  "tokenizers-fast": { venv: "venv", step: SLOW_STEP },
+  tokenizers: { venv: "venv", step: SLOW_STEP },
+  tuetoken: { venv: "venv-tok", step: 1 },
+  splintr: { venv: "venv-tok", step: SLOW_STEP },
+  kitoken: { venv: "venv-tok", step: SLOW_STEP },
+  "llama-tokenizer-js": { step: SLOW_STEP },
+  "transformers.js": { step: SLOW_STEP },
+};
 const PASSES = 3;
+const SEED = 20_240_624;
 
-const PYTHON = `
-import array, hashlib, json, resource, sys, time
-import sentencepiece
-texts = json.load(open(sys.argv[1], encoding="utf-8"))
-start = time.perf_counter()
-sp = sentencepiece.SentencePieceProcessor(model_file=sys.argv[2])
-load = time.perf_counter() - start
-passes = []
-for _ in range(int(sys.argv[3])):
-    wall, cpu = time.perf_counter(), time.process_time()
-    tokens = 0
-    for text in texts:
-        tokens += len(sp.encode(text))
-    passes.append([time.perf_counter() - wall, time.process_time() - cpu])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-hashes = [hashlib.sha256(array.array("H", sp.encode(text)).tobytes()).hexdigest()[:16] for text in texts]
-print(json.dumps({"engine": "sentencepiece", "version": sentencepiece.__version__, "loadSeconds": load, "passes": passes,
-                  "hashes": hashes, "tokens": tokens, "peakMegabytes": peak}))
-`;
-
-const shared = process.env["HEADRACE_SHARED"] ?? resolve(import.meta.dirname, "../../shared");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: "boolean", default: false },
     repeats: { type: "string", default: "3" },
+    text: { type: "string", default: "sample,large,unseen" },
+    megabytes: { type: "string", default: "30" },
+    engines: { type: "string", default: Object.keys(ENGINES).join() },
+    peers: { type: "string" },
     tokenizer: { type: "string", default: join(shared, "data/redpajama-sample") },
     python: { type: "string", default: process.env["HEADRACE_PYTHON"] ?? "python3" },
     child: { type: "string" },
   },
 });
+const peers = values.peers ?? process.env["HEADRACE_PEERS"];
 
-if (values.child !== undefined)
-  console.log(JSON.stringify(await measure(values.child as Engine, positionals[0]!)));
-else main();
+if (values.child !== undefined) console.log(JSON.stringify(await measure(values.child, positionals[0]!)));
+else for (const name of values.text.split(",")) compare(name);
 
-function main(): void {
-  const texts = (positionals.length > 0 ? positionals : sampleFiles()).flatMap(textsOf);
+/** Measures all engines on one text and prints the table. */
+function compare(name: string): void {
+  const texts = textsNamed(name);
+  if (texts.length === 0) {
+    console.error(`${name}: no such text here; name --peers DIR with corpus/big`);
+    return;
+  }
+  const engines = values.engines.split(",");
+  const unknown = engines.find((engine) => ENGINES[engine] === undefined);
+  if (unknown !== undefined) throw new Error(`engine ${unknown} is none of ${Object.keys(ENGINES).join()}`);
   const folder = mkdtempSync(join(tmpdir(), "headrace-bench-"));
-  const rows: Row[] = [];
-  const left: string[] = [];
+  const runs = new Map<string, Measured[]>(engines.map((engine) => [engine, []]));
+  const left = new Map<string, string>();
+  const parts = new Map<number, Part>();
   try {
-    const all = writeTexts(folder, "all.json", texts);
-    const some = writeTexts(
-      folder,
-      "some.json",
-      texts.filter((_, i) => i % SLOW_STEP === 0),
-    );
-    let expected: readonly string[] = [];
-    for (const engine of ENGINES) {
-      const input = SLOW.includes(engine) ? some : all;
-      const step = SLOW.includes(engine) ? SLOW_STEP : 1;
-      const runs: Measured[] = [];
-      // The slow engines take minutes; once is enough for a ratio of a hundred.
-      for (let repeat = 0; repeat < (step > 1 ? 1 : Number(values.repeats)); repeat++) {
-        const run = spawnEngine(engine, input.file);
-        if (typeof run === "string") {
-          left.push(`${engine}: ${run}`);
-          break;
-        }
-        runs.push(run);
+    for (const step of [1, SLOW_STEP]) parts.set(step, writePart(folder, step, texts));
+    for (let repeat = 0; repeat < Number(values.repeats); repeat++)
+      for (const engine of [...engines.slice(repeat % engines.length), ...engines].slice(0, engines.length)) {
+        if (left.has(engine)) continue;
+        const run = spawnEngine(engine, parts.get(ENGINES[engine]!.step)!.file);
+        if (typeof run === "string") left.set(engine, run);
+        else runs.get(engine)!.push(run);
       }
-      if (runs.length === 0) continue;
-      if (engine === "headrace") expected = runs[0]!.hashes;
-      const differ = runs[0]!.hashes.filter((hash, i) => hash !== expected[i * step]).length;
-      rows.push(rowOf(runs, input.megabytes, differ));
-    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const documents = texts.length;
-  if (values.json) console.log(JSON.stringify({ documents, node: process.version, rows, left }));
-  else print(documents, rows, left);
+  const reference = runs.get("sentencepiece")?.[0] ?? runs.get("headrace")?.[0];
+  const rows = engines
+    .filter((engine) => runs.get(engine)!.length > 0)
+    .map((engine) => {
+      const { step } = ENGINES[engine]!;
+      const differ = runs
+        .get(engine)![0]!
+        .hashes.filter((hash, i) => hash !== reference?.hashes[i * step]).length;
+      return rowOf(runs.get(engine)!, parts.get(step)!.megabytes, differ);
+    });
+  const report = { text: name, documents: texts.length, words: distinctWords(texts), node: process.version };
+  if (values.json) console.log(JSON.stringify({ ...report, rows, left: Object.fromEntries(left) }));
+  else print(report, rows, left);
 }
 
-function print(documents: number, rows: readonly Row[], left: readonly string[]): void {
-  const ours = rows[0]!;
+function print(
+  { text, documents, words }: { readonly text: string; readonly documents: number; readonly words: number },
+  rows: readonly Row[],
+  left: ReadonlyMap<string, string>,
+): void {
+  const ours = rows.find(({ engine }) => engine === "headrace");
   console.log(
-    `${documents} documents, ${ours.megabytes.toFixed(1)} MB of UTF-8; one thread; ${process.version}`,
+    `${text}: ${documents} documents, ${rows[0]?.megabytes.toFixed(1)} MB of UTF-8, ${words} different words (our cache has 262144 places); one thread; ${process.version}`,
   );
   console.log(
-    "engine                      first MB/s (by CPU)   again (by CPU)   ours/theirs first, again   load s   peak MB   differ",
+    "engine                      first MB/s (by CPU)   again (by CPU)   ours/theirs by CPU: first, again   load s   peak MB   differ",
   );
   for (const row of rows) {
     const ratio =
-      row === ours ? "" : `${(ours.first / row.first).toFixed(1)}, ${(ours.again / row.again).toFixed(1)}`;
+      row === ours || ours === undefined
+        ? ""
+        : `${(ours.firstByCpu / row.firstByCpu).toFixed(2)}, ${(ours.againByCpu / row.againByCpu).toFixed(2)}`;
     console.log(
       [
         `${row.engine} ${row.version}`.padEnd(27),
         `${row.first.toFixed(2)} (${row.firstByCpu.toFixed(2)})`.padStart(18),
         `${row.again.toFixed(2)} (${row.againByCpu.toFixed(2)})`.padStart(18),
-        ratio.padStart(23),
+        ratio.padStart(32),
         row.loadSeconds.toFixed(2).padStart(11),
         row.peakMegabytes.toFixed(0).padStart(9),
         String(row.documentsThatDiffer).padStart(8),
       ].join(" "),
     );
   }
-  for (const reason of left) console.log(`left out: ${reason}`);
+  for (const [engine, reason] of left) console.log(`left out: ${engine}: ${reason}`);
+  if (ours !== undefined) for (const line of verdicts(text, ours, rows)) console.log(line);
+  console.log();
+}
+
+/** The goals of this text that can be judged with the engines that ran. */
+function verdicts(text: string, ours: Row, rows: readonly Row[]): readonly string[] {
+  const row = (name: string) => rows.find(({ engine }) => engine === name);
+  const first = (theirs: Row | undefined, goal: number) =>
+    theirs === undefined
+      ? []
+      : [
+          verdict(
+            `first pass on ${text} text against ${theirs.engine}`,
+            goal,
+            ours.first / theirs.first,
+            ours.firstByCpu / theirs.firstByCpu,
+          ),
+        ];
+  if (text !== "sample")
+    return [...first(row("gigatoken"), 1.5), ...first(faster(row("tokenizers-fast"), row("tokenizers")), 25)];
+  const giga = row("gigatoken");
+  if (giga === undefined) return [];
+  return [
+    verdict("repeated text against gigatoken", 2, ours.again / giga.again, ours.againByCpu / giga.againByCpu),
+  ];
+}
+
+/** Of the two calls of one library, the one with the faster first pass. */
+function faster(a: Row | undefined, b: Row | undefined): Row | undefined {
+  return a !== undefined && b !== undefined && b.firstByCpu > a.firstByCpu ? b : (a ?? b);
 }
 
 function rowOf(runs: readonly Measured[], megabytes: number, documentsThatDiffer: number): Row {
@@ -168,24 +221,38 @@ function rowOf(runs: readonly Measured[], megabytes: number, documentsThatDiffer
 }
 
 /** What an engine measured in a process of its own, or why it could not. */
-function spawnEngine(engine: Engine, file: string): Measured | string {
-  const [command, args] =
-    engine === "sentencepiece"
-      ? [values.python, ["-c", PYTHON, file, join(values.tokenizer, "tokenizer.model"), String(PASSES)]]
-      : [process.execPath, [import.meta.filename, "--child", engine, "--tokenizer", values.tokenizer, file]];
-  const run = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 28 });
+function spawnEngine(engine: string, file: string): Measured | string {
+  const { venv, step } = ENGINES[engine]!;
+  const passes = String(step > 1 ? 2 : PASSES);
+  const script = resolve(import.meta.dirname, "peer-tokenizer.py");
+  const run =
+    venv === undefined
+      ? spawnSync(
+          process.execPath,
+          [import.meta.filename, "--child", engine, "--tokenizer", values.tokenizer, file],
+          { encoding: "utf8", maxBuffer: 2 ** 28 },
+        )
+      : spawnSync(pythonOf(venv), [script, engine, file, values.tokenizer, passes], {
+          encoding: "utf8",
+          maxBuffer: 2 ** 28,
+        });
   if (run.status === 0) return JSON.parse(run.stdout) as Measured;
   return run.error?.message ?? run.stderr.trim().split("\n").at(-1) ?? "no reason given";
 }
 
-async function measure(engine: Engine, file: string): Promise<Measured> {
+function pythonOf(venv: string): string {
+  const python = peers === undefined ? undefined : join(peers, venv, "bin/python");
+  return python !== undefined && existsSync(python) ? python : values.python;
+}
+
+async function measure(engine: string, file: string): Promise<Measured> {
   const texts = JSON.parse(readFileSync(file, "utf8")) as readonly string[];
   const started = performance.now();
   const { version, encode, encodeOne } = await openEngine(engine);
   const loadSeconds = (performance.now() - started) / 1000;
   const passes: (readonly [number, number])[] = [];
   let tokens = 0;
-  for (let pass = 0; pass < (SLOW.includes(engine) ? 2 : PASSES); pass++) {
+  for (let pass = 0; pass < (ENGINES[engine]!.step > 1 ? 2 : PASSES); pass++) {
     const wall = performance.now();
     const cpu = process.cpuUsage();
     tokens = encode(texts);
@@ -204,7 +271,7 @@ interface Opened {
   readonly encodeOne: (text: string) => ArrayLike<number>;
 }
 
-async function openEngine(engine: Engine): Promise<Opened> {
+async function openEngine(engine: string): Promise<Opened> {
   if (engine === "llama-tokenizer-js") {
     const { default: llama } = await import("llama-tokenizer-js");
     const encodeOne = (text: string) => llama.encode(text, false, true);
@@ -215,7 +282,9 @@ async function openEngine(engine: Engine): Promise<Opened> {
     const encodeOne = (text: string) => slow.encode(text);
     return { version: versionOf("@huggingface/transformers"), encodeOne, encode: countWith(encodeOne) };
   }
-  const tokenizer = await loadTokenizer("llama-2");
+  const tokenizer = await loadTokenizer("llama-2", {
+    encoder: engine === "headrace" ? "kernel" : "typescript",
+  });
   const buffer = { ids: new Uint16Array(2 ** 20) };
   return {
     version: (
@@ -243,39 +312,28 @@ function versionOf(name: string): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version;
 }
 
-function writeTexts(
-  folder: string,
-  name: string,
-  texts: readonly string[],
-): { readonly file: string; readonly megabytes: number } {
-  const file = join(folder, name);
-  writeFileSync(file, JSON.stringify(texts));
-  return { file, megabytes: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / 1e6 };
+function textsNamed(name: string): readonly string[] {
+  const sample = () => (positionals.length > 0 ? positionals : sampleFiles()).flatMap(textsOf);
+  if (name === "sample") return sample();
+  if (name === "large") return textsUpTo(largeFiles(peers), Number(values.megabytes));
+  if (name === "unseen") return unseenTexts(sample(), Number(values.megabytes), SEED);
+  throw new Error(`text ${name} is none of sample, large, unseen`);
 }
 
-function sampleFiles(): readonly string[] {
-  const folder = join(shared, "data/redpajama-sample/by-domain");
-  return readdirSync(folder)
-    .sort()
-    .map((file) => join(folder, file));
+interface Part {
+  readonly file: string;
+  readonly megabytes: number;
 }
 
-function textsOf(file: string): readonly string[] {
-  const stored = readFileSync(file);
-  const text = (file.endsWith(".zst") ? zstdDecompressSync(stored) : stored).toString();
-  if (!/\.jsonl(\.zst)?$/.test(file)) return [text];
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => (JSON.parse(line) as { readonly text: string }).text.toWellFormed());
+/** Every step-th text as a JSON file. */
+function writePart(folder: string, step: number, texts: readonly string[]): Part {
+  const some = texts.filter((_, i) => i % step === 0);
+  const file = join(folder, `every-${step}.json`);
+  writeFileSync(file, JSON.stringify(some));
+  return { file, megabytes: megabytesOf(some) };
 }
 
 function shortHash(ids: Uint16Array): string {
   const bytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
   return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
 }

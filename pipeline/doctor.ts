@@ -79,7 +79,7 @@ export function diskFinding(folder: string, free: number): Finding {
     "free disk",
     status,
     `${(free / 1e9).toFixed(1)} GB in ${folder}`,
-    'a build needs about twice its shards while it runs ("headrace build --dry-run" says how much); free some, or name another --out',
+    "a build needs about twice its shards while it runs; free some, or name another --out",
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { openPending, writeFileWhole } from "../core/commit.ts";
+import { attempt, openPending, writeFileWhole } from "../core/commit.ts";
 import { SLIMPAJAMA_DOMAINS } from "../core/domain.ts";
 import { hashOf } from "../core/hash.ts";
 import { type Calibration, driftAlarm } from "../filters/index.ts";
@@ -186,8 +186,10 @@ async function writeNotes(buildFolder: string, notes: Notes): Promise<void> {
 async function joinFiles(path: string, parts: readonly string[]): Promise<void> {
   const pending = await openPending(path);
   try {
+    // writeFile goes on after a short write, which write alone reports as success.
     for (const part of parts)
-      for await (const bytes of createReadStream(part)) await pending.handle.write(bytes as Buffer);
+      for await (const bytes of createReadStream(part))
+        await attempt(path, () => pending.handle.writeFile(bytes as Buffer));
     await pending.commit();
   } finally {
     await pending.abort();

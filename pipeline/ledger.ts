@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { HeadraceError } from "../core/errors.ts";
+import { HeadraceError, messageOf } from "../core/errors.ts";
 import { parseTaskManifest, type TaskManifest } from "./task-manifest.ts";
 
 /** An open ledger. */
@@ -29,10 +29,13 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, detail TEXT NOT NULL) STRICT;`;
 
-/** Opens the ledger of a build folder, making it where it is absent. A broken ledger file is replaced: it is only a cache. */
+/**
+ * Opens the ledger of a build folder, making it where it is absent. A broken ledger file is replaced: it is only a cache. What cannot be
+ * written, then or later, is ERR_OUTPUT: the disk that has no room for the ledger has none for shards.
+ */
 export function openLedger(buildFolder: string): Ledger {
   const path = join(buildFolder, "ledger.sqlite");
-  const database = openDatabase(path);
+  const database = writing(path, () => openDatabase(path));
   const task = database.prepare("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)");
   const input = database.prepare("INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?)");
   const outcome = database.prepare("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?)");
@@ -59,8 +62,8 @@ export function openLedger(buildFolder: string): Ledger {
     }
   });
   return {
-    record: (manifest) => void record(manifest),
-    event: (kind, detail) => void event.run(kind, detail),
+    record: (manifest) => writing(path, () => void record(manifest)),
+    event: (kind, detail) => writing(path, () => void event.run(kind, detail)),
     close: () => void database.close(),
   };
 }
@@ -104,6 +107,18 @@ export function ledgerSummary(buildFolder: string): readonly LedgerRow[] {
     .all() as LedgerRow[];
   database.close();
   return rows;
+}
+
+function writing<T>(path: string, write: () => T): T {
+  try {
+    return write();
+  } catch (cause) {
+    throw new HeadraceError(
+      "ERR_OUTPUT",
+      `cannot write ${path}: ${messageOf(cause)}; free space or permit writing there, then run again`,
+      { cause },
+    );
+  }
 }
 
 function openDatabase(path: string): Database.Database {
