@@ -72,10 +72,15 @@ export async function attempt<T>(path: string, write: () => Promise<T>): Promise
     return await write();
   } catch (cause) {
     if (cause instanceof HeadraceError) throw cause;
-    throw new HeadraceError(
-      "ERR_OUTPUT",
-      `cannot write ${path}: ${messageOf(cause)}; free space or permit writing there, then run again`,
-      { cause },
-    );
+    throw cannotWrite(path, cause);
   }
+}
+
+/** The error of a write to `path` that failed. */
+export function cannotWrite(path: string, cause: unknown): HeadraceError {
+  return new HeadraceError(
+    "ERR_OUTPUT",
+    `cannot write ${path}: ${messageOf(cause)}; free space or permit writing there, then run again`,
+    { cause },
+  );
 }

@@ -5,7 +5,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { HeadraceError, messageOf } from "../core/errors.ts";
+import { cannotWrite } from "../core/commit.ts";
+import { HeadraceError } from "../core/errors.ts";
 import { parseTaskManifest, type TaskManifest } from "./task-manifest.ts";
 
 /** An open ledger. */
@@ -113,11 +114,7 @@ function writing<T>(path: string, write: () => T): T {
   try {
     return write();
   } catch (cause) {
-    throw new HeadraceError(
-      "ERR_OUTPUT",
-      `cannot write ${path}: ${messageOf(cause)}; free space or permit writing there, then run again`,
-      { cause },
-    );
+    throw cannotWrite(path, cause);
   }
 }
 
