@@ -48,16 +48,16 @@ def milliseconds(act, times: int) -> float:
 
 def main() -> None:
     """Prints the figures."""
-    document = make_schedule(
-        {f"d{i}": tokens for i, tokens in enumerate(TOKENS)}, WEIGHTS, rowTokens=4096, batchRows=3584, batches=13_623
-    )
-    schedule = parse_schedule(document)
+    streams = {f"d{i}": tokens for i, tokens in enumerate(TOKENS)}
+    schedule = parse_schedule(make_schedule(streams, WEIGHTS, rowTokens=4096, batchRows=3584, batches=13_623))
     plan = Plan(schedule)
+    small = Plan(parse_schedule(make_schedule(streams, WEIGHTS, rowTokens=4096, batchRows=32, batches=1_525_878)))
     print(
         json.dumps(
             {
                 "millisecondsABatch": milliseconds(lambda i: plan.batch(5000 + i), 200),
                 "millisecondsARankOf112": milliseconds(lambda i: plan.rank(5000 + i, 3, 112, 8, 4), 200),
+                "millisecondsABatchOf32AmongMany": round(milliseconds(lambda i: small.block(5000 + 128 * i, 128), 20) / 128, 4),
                 "millisecondsASeek": milliseconds(lambda i: Plan(schedule).batch(13_622 - i), 50),
                 "numpy": np.__version__,
                 "python": platform.python_version(),

@@ -9,8 +9,9 @@ import hashlib
 import json
 import math
 import re
+import struct
 from decimal import Decimal
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, Sequence, Union
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from .errors import HeadraceError
 EXACT = 2**53 - 1
 """The largest whole number that every JSON reader holds exactly."""
 
+_EIGHT_WORDS = struct.Struct("<8I").unpack
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -38,7 +40,7 @@ class Key(NamedTuple):
 def key_of(*parts: Union[str, int]) -> Key:
     """The key of a purpose and its parts: SHA-256 of their UTF-8 joined by U+0000, as eight little-endian words."""
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode("utf-8")).digest()
-    return Key(*(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 32, 4)))
+    return Key(*_EIGHT_WORDS(digest))
 
 
 def mix32(x: np.ndarray) -> np.ndarray:
@@ -67,11 +69,16 @@ def mix32_into(h: np.ndarray, scratch: np.ndarray) -> np.ndarray:
 
 def words(key: Key, n: int) -> np.ndarray:
     """The words of a key at 0 .. n-1: mix32(mix32(i + k0) ^ k1), a uint32 array."""
-    h = np.arange(n, dtype=np.uint32)
+    return words_of([key], n)[0]
+
+
+def words_of(keys: Sequence[Key], n: int) -> np.ndarray:
+    """The words of several keys at 0 .. n-1, a (keys, n) uint32 array."""
+    parts = np.array([key[:2] for key in keys], dtype=np.uint32)
+    h = np.arange(n, dtype=np.uint32) + parts[:, :1]
     scratch = np.empty_like(h)
-    h += np.uint32(key.k0)
     mix32_into(h, scratch)
-    h ^= np.uint32(key.k1)
+    h ^= parts[:, 1:]
     return mix32_into(h, scratch)
 
 

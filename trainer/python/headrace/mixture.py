@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import List, NamedTuple, Sequence, Tuple
 
+import numpy as np
+
 from .errors import HeadraceError
 
 PARTS = 2**24
@@ -89,6 +91,27 @@ def advance(counters: Counters, weights: Sequence[int], rows: int, batches: int)
         served = tuple(x + count for x, count in zip(served, counts))
         deficits = tuple(rest)
     return Counters(served, deficits)
+
+
+def served_by(counters: Counters, weights: Sequence[int], rows: int, batches: int) -> np.ndarray:
+    """Rows of each domain served before each of the next batches and after the last: (batches + 1, domains) int64. `batches` < 512."""
+    served = np.empty((batches + 1, len(weights)), dtype=np.int64)
+    served[0] = counters.served
+    owed = [weight * rows for weight in weights]
+    if batches < 3 or not _is_steady(counters.deficits, owed):
+        for k in range(batches):
+            counts, deficits = allocate(counters.deficits, weights, rows)
+            served[k + 1] = served[k] + counts
+            counters = Counters(counters.served, tuple(deficits))
+        return served
+    # `_jump` for every batch at once: rows are at most 2^20 a batch, so that targets stay under 2^53.
+    targets = np.array(counters.deficits) + np.arange(1, batches + 1)[:, None] * np.array(owed)
+    rest = targets % PARTS
+    rank = np.empty_like(rest)
+    np.put_along_axis(rank, np.argsort(-rest, axis=1, kind="stable"), np.arange(len(weights)), axis=1)
+    rest -= np.where(rank < rest.sum(axis=1, keepdims=True) // PARTS, PARTS, 0)
+    served[1:] = served[0] + (targets - rest) // PARTS
+    return served
 
 
 def _is_steady(deficits: Sequence[int], owed: Sequence[int]) -> bool:

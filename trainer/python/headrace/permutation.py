@@ -11,7 +11,7 @@ from typing import NamedTuple, Sequence
 import numpy as np
 
 from .errors import HeadraceError
-from .keys import Key, mix32_into, words
+from .keys import Key, mix32_into, words_of
 
 TABLE_LIMIT = 4096
 """The largest n that is permuted by a sorted table."""
@@ -22,12 +22,17 @@ _ROUNDS = 6
 @lru_cache(maxsize=256)
 def table(key: Key, n: int) -> np.ndarray:
     """The whole permutation of [0, n), n <= 4,096: indices sorted by word, ties by index. int64, read-only."""
-    # Word and index in one number: no two are equal, so the fastest sort is also the stable one.
-    joined = (words(key, n).astype(np.uint64) << np.uint64(12)) | np.arange(n, dtype=np.uint64)
-    joined.sort()
-    values = (joined & np.uint64(0xFFF)).astype(np.int64)
+    values = tables([key], n)[0]
     values.flags.writeable = False
     return values
+
+
+def tables(keys: Sequence[Key], n: int) -> np.ndarray:
+    """The whole permutations of [0, n) under several keys, (keys, n) int64."""
+    # Word and index in one number: no two are equal, so the fastest sort is also the stable one.
+    joined = (words_of(keys, n).astype(np.uint64) << np.uint64(12)) | np.arange(n, dtype=np.uint64)
+    joined.sort(axis=1)
+    return (joined & np.uint64(0xFFF)).astype(np.int64)
 
 
 class Networks(NamedTuple):

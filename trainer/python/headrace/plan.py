@@ -1,20 +1,21 @@
 """The plan: which rows make batch k, a pure function of (the schedule up to k, k) (docs/format.md, sections 3.1 to 3.3).
 
-Any batch is reached directly: nothing is remembered between batches but caches. bench/plan.py says what a batch costs.
+Any batch is reached directly: nothing is remembered between batches but caches. Consecutive batches are planned many at a time
+(`block`), which is what makes small ones cheap: bench/plan.py says what a batch costs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
 from .errors import HeadraceError
 from .keys import Key, key_of, mix32, offset_of
-from .mixture import Counters, advance, allocate
-from .permutation import TABLE_LIMIT, networks, permute, table, walk
+from .mixture import Counters, advance, allocate, served_by
+from .permutation import TABLE_LIMIT, Networks, networks, table, tables, walk
 from .schedule import Schedule
 
 _CHECKPOINT_BATCHES = 1024
@@ -39,11 +40,37 @@ class Rows:
         return len(self.rows)
 
 
-class _Epoch(NamedTuple):
-    key: Key
-    rows: int
-    tokens: int
-    offset: int
+@dataclass(frozen=True)
+class Block:
+    """Rows of consecutive batches of one stage: arrays of (batches, rows), each as in `Rows`."""
+
+    first: int
+    stage: int
+    domains: np.ndarray
+    epochs: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+
+    def __len__(self) -> int:
+        """Batches."""
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> Rows:
+        """Rows of the i-th batch: views."""
+        return Rows(self.first + i, self.stage, self.domains[i], self.epochs[i], self.rows[i], self.starts[i])
+
+
+class _Rings(NamedTuple):
+    """Epochs of domains side by side, one column each."""
+
+    keys: Tuple[Key, ...]
+    sizes: Tuple[int, ...]
+    """Rows."""
+    tokens: np.ndarray
+    offsets: np.ndarray
+    place: np.ndarray
+    """Column among `networks`; -1 where a table permutes."""
+    networks: Optional[Networks]
 
 
 def rank_positions(batch_rows: int, rank: int, world: int, micro_batch: int, accumulation: int) -> np.ndarray:
@@ -67,7 +94,8 @@ class Plan:
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self._checkpoints: Dict[int, List[Counters]] = {}
-        self._epoch = lru_cache(maxsize=65536)(self._make_epoch)
+        self._rows_an_epoch = np.maximum(np.array(schedule.header.rows, dtype=np.int64), 1)
+        self._rings = lru_cache(maxsize=64)(self._make_rings)
 
     def counters(self, batch: int) -> Counters:
         """Rows served before a batch and the deficits then. O(domains) where every weight is at least a row a batch, else from the nearest of checkpoints."""
@@ -89,7 +117,7 @@ class Plan:
 
     def batch(self, batch: int) -> Rows:
         """Every row of a batch, in served order. Raises ERR_UNDECIDED past the decided part."""
-        return self._rows(batch, None)
+        return self.block(batch, 1)[0]
 
     def rank(self, batch: int, rank: int, world: int, micro_batch: int, accumulation: int) -> Rows:
         """A rank's rows of a batch: its accumulation steps one after the other, `micro_batch` rows each. Raises ERR_WORLD, ERR_UNDECIDED."""
@@ -98,68 +126,92 @@ class Plan:
 
     def at(self, batch: int, positions: np.ndarray) -> Rows:
         """The rows at some positions of a batch, in the order given. Raises ERR_UNDECIDED."""
-        return self._rows(batch, positions)
+        return self.block(batch, 1, positions)[0]
+
+    def block(self, first: int, most: int, positions: Optional[np.ndarray] = None) -> Block:
+        """The rows at some positions (all, in served order) of batch `first` and up to `most` - 1 after it in the same stage, planned at once.
+
+        `most` < 512. Raises ERR_UNDECIDED.
+        """
+        header = self.schedule.header
+        index = self.schedule.stage_of(first)
+        stage = self.schedule.stages[index]
+        until = header.batches if stage.until_batch is None else stage.until_batch
+        count = most if until is None else min(most, until - first)
+        served = served_by(self.counters(first), stage.weights, header.batch_rows, count)
+
+        # Slots of all the batches end to end: a run of them is a domain's in one batch.
+        slots = _slots(header.seed, first, count, header.batch_rows, positions)
+        slots += np.arange(count)[:, None] * header.batch_rows
+        ends = np.cumsum(np.diff(served, axis=0))
+        runs = np.searchsorted(ends, slots, side="right")
+        first_slots = np.concatenate(([0], ends[:-1]))
+        domains = runs % len(header.domains)
+        epochs, places = np.divmod(slots + (served[:-1].ravel() - first_slots)[runs], self._rows_an_epoch[domains])
+
+        # A column is an epoch of a domain; those that no row needs are left out.
+        lowest = served[0] // self._rows_an_epoch
+        widths = served[-1] // self._rows_an_epoch - lowest + 1
+        columns = (np.cumsum(widths) - widths - lowest)[domains] + epochs
+        needed = np.zeros(int(widths.sum()), dtype=bool)
+        needed[columns] = True
+        kept = np.flatnonzero(needed)
+        columns = (np.cumsum(needed) - 1)[columns]
+        owners = np.repeat(np.arange(len(widths)), widths)[kept]
+        numbers = kept - (np.cumsum(widths) - widths - lowest)[owners]
+        ring = self._rings(tuple(zip(owners.tolist(), numbers.tolist())))
+
+        rows = _permuted(ring, columns.ravel(), places.ravel()).reshape(slots.shape)
+        starts = rows * header.row_tokens + ring.offsets[columns]
+        tokens = ring.tokens[columns]
+        starts -= np.where(starts >= tokens, tokens, 0)
+        return Block(first, index, domains, epochs, rows, starts)
 
     def served_hash(self, rows: Rows) -> str:
         """Hash of the rows served, whatever their order: 16 hex digits. Those of the parts add up to that of the whole (`add_served`)."""
         return served_hash(self.schedule.header.domains, rows)
 
-    def _rows(self, batch: int, positions: Optional[np.ndarray]) -> Rows:
+    def _make_rings(self, columns: Tuple[Tuple[int, int], ...]) -> _Rings:
         header = self.schedule.header
-        index = self.schedule.stage_of(batch)
-        slots = _slots(header.seed, batch, header.batch_rows)
-        if positions is not None:
-            slots = slots[positions]
-        served, deficits = self.counters(batch)
-        counts, _ = allocate(deficits, self.schedule.stages[index].weights, header.batch_rows)
-
-        # A segment is a run of slots of one domain and one epoch.
-        first_slots: List[int] = []
-        domains: List[int] = []
-        numbers: List[int] = []
-        first_places: List[int] = []
-        epochs: List[_Epoch] = []
-        slot = 0
-        for domain, count in enumerate(counts):
-            ordinal = served[domain]
-            end = slot + count
-            while slot < end:
-                number, place = divmod(ordinal, header.rows[domain])
-                epoch = self._epoch(domain, number)
-                first_slots.append(slot)
-                domains.append(domain)
-                numbers.append(number)
-                first_places.append(place)
-                epochs.append(epoch)
-                taken = min(end - slot, epoch.rows - place)
-                slot += taken
-                ordinal += taken
-
-        segments = np.searchsorted(np.array(first_slots), slots, side="right") - 1
-        places = slots + (np.array(first_places, dtype=np.int64) - np.array(first_slots, dtype=np.int64))[segments]
-        rows = _permuted(epochs, segments, places)
-        starts = rows * header.row_tokens
-        starts += np.array([epoch.offset for epoch in epochs], dtype=np.int64)[segments]
-        tokens = np.array([epoch.tokens for epoch in epochs], dtype=np.int64)[segments]
-        starts -= np.where(starts >= tokens, tokens, 0)
-        return Rows(
-            batch, index, np.array(domains)[segments], np.array(numbers, dtype=np.int64)[segments], rows, starts
+        keys = [key_of("order", header.seed, header.domains[domain], epoch) for domain, epoch in columns]
+        sizes = [header.rows[domain] for domain, _ in columns]
+        tokens = [header.tokens[domain] for domain, _ in columns]
+        wide = [c for c, size in enumerate(sizes) if size > TABLE_LIMIT]
+        place = np.full(len(columns), -1, dtype=np.intp)
+        place[wide] = np.arange(len(wide))
+        return _Rings(
+            tuple(keys),
+            tuple(sizes),
+            np.array(tokens, dtype=np.int64),
+            np.array([offset_of(key, n) for key, n in zip(keys, tokens)], dtype=np.int64),
+            place,
+            networks([keys[c] for c in wide], [sizes[c] for c in wide]) if wide else None,
         )
 
-    def _make_epoch(self, domain: int, epoch: int) -> _Epoch:
-        header = self.schedule.header
-        key = key_of("order", header.seed, header.domains[domain], epoch)
-        return _Epoch(key, header.rows[domain], header.tokens[domain], offset_of(key, header.tokens[domain]))
 
-
-def served_hash(domains: Tuple[str, ...], rows: Rows) -> str:
+def served_hash(domains: Tuple[str, ...], rows: Union[Rows, Block]) -> str:
     """Served hash of rows, given the domains' names: sums of mixed (row, epoch) under each domain's key, hi then lo, 16 hex digits."""
-    keys = np.array([key_of("served", name)[:4] for name in domains], dtype=np.uint32)[rows.domains].T
+    high, low = _served_sums(domains, rows)
+    return _hex(int(high.sum()), int(low.sum()))
+
+
+def served_hashes(domains: Tuple[str, ...], block: Block) -> List[str]:
+    """The served hash of each batch of a block."""
+    return [_hex(high, low) for high, low in zip(*(sums.tolist() for sums in _served_sums(domains, block)))]
+
+
+def _served_sums(domains: Tuple[str, ...], rows: Union[Rows, Block]) -> Tuple[np.ndarray, np.ndarray]:
+    keys = _served_keys(domains)[:, rows.domains]
     row = rows.rows.astype(np.uint32)
     epoch = rows.epochs.astype(np.uint32)
     low = mix32(mix32(row + keys[0]) ^ (epoch + keys[1]))
     high = mix32(mix32(row + keys[2]) ^ (epoch + keys[3]))
-    return _hex(int(high.sum(dtype=np.uint64)), int(low.sum(dtype=np.uint64)))
+    return high.sum(axis=-1, dtype=np.uint64), low.sum(axis=-1, dtype=np.uint64)
+
+
+@lru_cache(maxsize=16)
+def _served_keys(domains: Tuple[str, ...]) -> np.ndarray:
+    return np.array([key_of("served", name)[:4] for name in domains], dtype=np.uint32).T.copy()
 
 
 def add_served(*hashes: str) -> str:
@@ -171,30 +223,28 @@ def _hex(high: int, low: int) -> str:
     return f"{high % 2**32:08x}{low % 2**32:08x}"
 
 
-def _slots(seed: int, batch: int, batch_rows: int) -> np.ndarray:
-    key = key_of("batch", seed, batch)
+def _slots(seed: int, first: int, count: int, batch_rows: int, positions: Optional[np.ndarray]) -> np.ndarray:
+    keys = [key_of("batch", seed, first + i) for i in range(count)]
     if batch_rows <= TABLE_LIMIT:
-        return table(key, batch_rows)
-    return permute(key, batch_rows, np.arange(batch_rows))
+        slots = tables(keys, batch_rows)
+        return slots if positions is None else slots[:, positions]
+    wanted = np.arange(batch_rows) if positions is None else positions
+    which = np.repeat(np.arange(count), len(wanted))
+    return walk(networks(keys, [batch_rows] * count), which, np.tile(wanted, count)).reshape(count, -1)
 
 
-def _permuted(epochs: List[_Epoch], segments: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _permuted(ring: _Rings, columns: np.ndarray, places: np.ndarray) -> np.ndarray:
+    narrow = np.flatnonzero(ring.place < 0)
+    if ring.networks is not None and not len(narrow):
+        return walk(ring.networks, columns, places)
     rows = np.empty(len(places), dtype=np.int64)
-    wide = [s for s, epoch in enumerate(epochs) if epoch.rows > TABLE_LIMIT]
-    if len(wide) < len(epochs):
-        order = np.argsort(segments, kind="stable")
-        ends = np.searchsorted(segments[order], np.arange(len(epochs) + 1))
-        for s, epoch in enumerate(epochs):
-            if epoch.rows <= TABLE_LIMIT:
-                mine = order[ends[s] : ends[s + 1]]
-                rows[mine] = table(epoch.key, epoch.rows)[places[mine]]
-    if wide:
-        column = np.full(len(epochs), -1, dtype=np.intp)
-        column[wide] = np.arange(len(wide))
-        which = column[segments]
-        nets = networks([epochs[s].key for s in wide], [epochs[s].rows for s in wide])
-        if len(wide) == len(epochs):
-            return walk(nets, which, places)
+    order = np.argsort(columns, kind="stable")
+    ends = np.searchsorted(columns[order], np.arange(len(ring.keys) + 1))
+    for c in narrow.tolist():
+        mine = order[ends[c] : ends[c + 1]]
+        rows[mine] = table(ring.keys[c], ring.sizes[c])[places[mine]]
+    if ring.networks is not None:
+        which = ring.place[columns]
         mine = np.flatnonzero(which >= 0)
-        rows[mine] = walk(nets, which[mine], places[mine])
+        rows[mine] = walk(ring.networks, which[mine], places[mine])
     return rows

@@ -141,6 +141,23 @@ def _parse_shard(record: Any, at: str, domains: Sequence[str]) -> Shard:
     return shard
 
 
+class Places(NamedTuple):
+    """Where rows lie: parallel arrays over the rows."""
+
+    domains: np.ndarray
+    starts: np.ndarray
+    width: int
+    shards: np.ndarray
+    """Index of the file; -1 where a row lies in more than one piece."""
+    elements: np.ndarray
+    """Its first token, counted from the start of the file."""
+
+    def part(self, first: int, until: int) -> Places:
+        """Some consecutive rows: views."""
+        domains, starts, width, shards, elements = self
+        return Places(domains[first:until], starts[first:until], width, shards[first:until], elements[first:until])
+
+
 class ShardReader:
     """The token streams of one split. Close it, or use it in a `with`. Not thread-safe: give each thread its own."""
 
@@ -166,6 +183,7 @@ class ShardReader:
         ]
         pieces = [(s, piece) for s, shard in enumerate(shards) for piece in shard.pieces if piece.tokens]
         self._shards = shards
+        self._closes_files = len(shards) > open_files
         self._pieces = [piece for _, piece in pieces]
         self._shard_of = np.array([s for s, _ in pieces], dtype=np.intp)
         edges = np.cumsum([0] + [piece.tokens for _, piece in pieces], dtype=np.int64)
@@ -202,15 +220,16 @@ class ShardReader:
         self, domains: np.ndarray, starts: np.ndarray, width: int, out: Optional[np.ndarray] = None
     ) -> np.ndarray:
         """Rows of any domains, in the order given. Pure but for `out`; a copy a row from the page cache. Raises ERR_DOMAIN, ERR_ARGUMENT, ERR_SHARD."""
+        return self.copy(self.locate(domains, starts, width), out)
+
+    def locate(self, domains: np.ndarray, starts: np.ndarray, width: int) -> Places:
+        """Where rows lie in the files: cheap for many rows at once, and opens none. Raises ERR_DOMAIN, ERR_ARGUMENT."""
         domains = np.asarray(domains, dtype=np.intp)
         starts = np.asarray(starts, dtype=np.int64)
-        if out is None:
-            out = np.empty((len(starts), width), dtype=self.token_type)
-        if not len(starts):
-            return out
         lengths = self._length[domains]
-        if (starts < 0).any() or (starts >= lengths).any():
-            i = int(np.flatnonzero((starts < 0) | (starts >= lengths))[0])
+        outside = np.flatnonzero((starts < 0) | (starts >= lengths))
+        if len(outside):
+            i = int(outside[0])
             name = self.domains[domains[i]]
             if not lengths[i]:
                 raise HeadraceError("ERR_DOMAIN", f'domain "{name}" has no {self.split} shards in {self.folder}')
@@ -220,17 +239,20 @@ class ShardReader:
             )
         places = self._base[domains] + starts
         pieces = np.searchsorted(self._until, places, side="right")
-        within = places + width <= self._until[pieces]
-        elements = self._element[pieces] + places
-        shards = self._shard_of[pieces]
+        shards = np.where(places + width <= self._until[pieces], self._shard_of[pieces], -1)
+        return Places(domains, starts, width, shards, self._element[pieces] + places)
+
+    def copy(self, places: Places, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """The rows that lie at some places, (rows, width). Raises ERR_SHARD."""
+        width = places.width
+        if out is None:
+            out = np.empty((len(places.starts), width), dtype=self.token_type)
         # File by file, so that each is looked up once and few need to be open.
-        order = np.argsort(shards, kind="stable")
+        order = np.argsort(places.shards, kind="stable")
         shard, file = -1, np.empty(0, dtype=self.token_type)
-        for i, s, first, whole in zip(
-            order.tolist(), shards[order].tolist(), elements[order].tolist(), within[order].tolist()
-        ):
-            if not whole:
-                self._across(out[i], int(domains[i]), int(starts[i]))
+        for i, s, first in zip(order.tolist(), places.shards[order].tolist(), places.elements[order].tolist()):
+            if s < 0:
+                self._across(out[i], int(places.domains[i]), int(places.starts[i]))
                 continue
             if s != shard:
                 shard, file = s, self._map(s)
@@ -282,7 +304,8 @@ class ShardReader:
         """A shard's file as an array of tokens from its first byte on."""
         tokens = self._maps.get(shard)
         if tokens is not None:
-            self._maps.move_to_end(shard)
+            if self._closes_files:
+                self._maps.move_to_end(shard)
             return tokens
         record = self._shards[shard]
         path = os.path.join(self.folder, record.path)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
 from . import parse
 from .errors import HeadraceError
-from .plan import Plan, Rows, rank_positions
-from .reader import Manifest, ShardReader
+from .plan import Block, Plan, Rows, rank_positions, served_hashes
+from .reader import Manifest, Places, ShardReader
 from .schedule import PathLike, Schedule, read_schedule
+
+_BLOCK_BATCHES = 128
+"""Batches planned at once at most, and rows at most: 8,192 rows' plan is half a megabyte, and costs under 0.3 us a row (bench/plan.py)."""
+_BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,27 @@ class Batch:
     """Tokens that the run had given before this batch, over all ranks."""
     tokens: np.ndarray
     """(rows, row tokens + lookahead) of the shards' token type."""
-    domains: np.ndarray
-    """Index of each row's domain in the sampler's `domains`."""
-    epochs: np.ndarray
-    rows: np.ndarray
-    """Row of the epoch."""
     served: str
     """Served hash of these rows; those of all ranks add up to the batch's (`add_served`)."""
     accumulation: int
+    _rows: Rows
     _reader: ShardReader
-    _streams: np.ndarray
-    _starts: np.ndarray
+    _places: Places
+
+    @property
+    def domains(self) -> np.ndarray:
+        """Index of each row's domain in the sampler's `domains`. A new array, as are the next two."""
+        return self._rows.domains.copy()
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """Epoch of each row's domain."""
+        return self._rows.epochs.copy()
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row of the epoch."""
+        return self._rows.rows.copy()
 
     @property
     def steps(self) -> np.ndarray:
@@ -49,11 +63,19 @@ class Batch:
 
     def document_starts(self, row: int) -> np.ndarray:
         """Places in a row at which a document begins, ascending. Reads the shards' offsets when called."""
-        return self._reader.document_starts(int(self._streams[row]), int(self._starts[row]), self.tokens.shape[1])
+        return self._reader.document_starts(int(self._places.domains[row]), int(self._places.starts[row]), self._places.width)
 
     def position_ids(self, row: int) -> np.ndarray:
         """Each token's distance from the start of its document, or of the row if that is nearer. int32."""
-        return self._reader.positions(int(self._streams[row]), int(self._starts[row]), self.tokens.shape[1])
+        return self._reader.positions(int(self._places.domains[row]), int(self._places.starts[row]), self._places.width)
+
+
+class _Planned(NamedTuple):
+    """Batches planned together, where their rows lie, and their served hashes."""
+
+    block: Block
+    places: Places
+    served: List[str]
 
 
 class Sampler:
@@ -86,6 +108,7 @@ class Sampler:
         self._streams = np.array([self.reader.domain(name) for name in header.domains], dtype=np.intp)
         self._positions, self._accumulation = _share(header.batch_rows, rank, world, micro_batch, accumulation)
         self._plan = Plan(self.schedule)
+        self._known: Optional[_Planned] = None
         self._next = 0
 
     def __enter__(self) -> Sampler:
@@ -101,22 +124,21 @@ class Sampler:
     def batch(self, k: int) -> Batch:
         """This rank's rows of a batch; does not move the iterator. Raises ERR_UNDECIDED where it is not decided in time or past the end, ERR_SHARD."""
         self._wait_for(k)
-        rows = self._plan.at(k, self._positions)
-        streams = self._streams[rows.domains]
+        planned = self._planned(k)
+        rows = planned.block[k - planned.block.first]
+        first = (k - planned.block.first) * len(rows)
+        places = planned.places.part(first, first + len(rows))
         header = self.schedule.header
         return Batch(
             index=k,
             stage=rows.stage,
             position=k * header.batch_rows * header.row_tokens,
-            tokens=self.reader.gather(streams, rows.starts, self.width),
-            domains=rows.domains,
-            epochs=rows.epochs,
-            rows=rows.rows,
-            served=self._plan.served_hash(rows),
+            tokens=self.reader.copy(places),
+            served=planned.served[k - planned.block.first],
             accumulation=self._accumulation,
+            _rows=rows,
             _reader=self.reader,
-            _streams=streams,
-            _starts=rows.starts,
+            _places=places,
         )
 
     def plan_rows(self, k: int) -> Rows:
@@ -160,6 +182,20 @@ class Sampler:
         if len(schedule.stages) > len(self.schedule.stages):
             self.schedule = schedule
             self._plan = Plan(schedule)
+            self._known = None
+
+    def _planned(self, k: int) -> _Planned:
+        """The block that holds a batch. One batch for whoever jumps; twice as many at each block that follows on the one before."""
+        known = self._known
+        if known is not None and 0 <= k - known.block.first < len(known.block):
+            return known
+        follows = known is not None and k == known.block.first + len(known.block)
+        most = min(_BLOCK_BATCHES, max(1, _BLOCK_ROWS // len(self._positions)), 2 * len(known.block) if follows else 1)
+        block = self._plan.block(k, most, self._positions)
+        streams = self._streams[block.domains].ravel()
+        places = self.reader.locate(streams, block.starts.ravel(), self.width)
+        self._known = _Planned(block, places, served_hashes(self.schedule.header.domains, block))
+        return self._known
 
     def _ended(self) -> bool:
         end, final = self.schedule.end

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import parse
@@ -98,7 +99,7 @@ class Schedule:
         """Hash of the last stage; of the header where there is none."""
         return self.hash_after(len(self.stages))
 
-    @property
+    @cached_property
     def end(self) -> End:
         """How far the weights are decided."""
         return _end_of(self.header, self.stages)

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from making import make_schedule
+from making import make_schedule, make_stage
 from test_keys import scalar_mix32
 
 from headrace.errors import HeadraceError
 from headrace.keys import key_of, offset_of
-from headrace.mixture import PARTS, allocate
+from headrace.mixture import PARTS, allocate, weight_parts
 from headrace.permutation import permute
-from headrace.plan import Plan, add_served, rank_positions
+from headrace.plan import Plan, add_served, rank_positions, served_hashes
 from headrace.schedule import parse_schedule
 
 TOKENS = {"commoncrawl": 200_000, "c4": 30_003, "github": 41}
@@ -62,6 +62,38 @@ def test_a_batch_is_the_same_fresh_or_after_others():
     for k in (29, 3, 17):
         assert listed(make_plan().batch(k)) == forwards[k]
         assert listed(plan.batch(k)) == forwards[k]
+
+
+@pytest.mark.parametrize(
+    "tokens, weights, changes",
+    [
+        (TOKENS, WEIGHTS, {}),  # tables and networks together, several epochs inside a block
+        ({"a": 80_000, "b": 90_001, "c": 3}, [0.75, 0.25, 0], {"batches": 150}),  # an end inside a block, an empty domain
+        ({"a": 400, "b": 400, "c": 400}, [0.995, 0.004, 0.001], {}),  # weights under a row a batch
+        ({"a": 5_000_000_000, "b": 70_000}, [0.5, 0.5], {"batchRows": 4100}),  # a batch larger than a table
+    ],
+)
+@pytest.mark.parametrize("positions", [None, [3, 1, 22]])
+def test_a_block_is_its_batches_one_by_one(tokens, weights, changes, positions):
+    plan = make_plan(tokens, weights, **changes)
+    positions = None if positions is None else np.array(positions)
+    most = 40 if "batchRows" not in changes else 3
+    block = plan.block(120, most, positions)
+    end = plan.schedule.header.batches
+    assert len(block) == (most if end is None else min(most, end - 120))
+    hashes = served_hashes(plan.schedule.header.domains, block)
+    for i in range(len(block)):
+        one = make_plan(tokens, weights, **changes).block(120 + i, 1, positions)[0]
+        assert (block[i].batch, block[i].stage, listed(block[i])) == (120 + i, 0, listed(one))
+        assert hashes[i] == plan.served_hash(one)
+
+
+def test_a_block_ends_where_the_stage_does():
+    document = make_schedule({"a": 400, "b": 400}, [0.5, 0.5], until_batch=10, batchRows=4, batches=20)
+    document["stages"].append(make_stage(document, weight_parts([0.25, 0.75]), 10, None, [20, 20], [0, 0]))
+    plan = Plan(parse_schedule(document))
+    assert [len(plan.block(k, 8)) for k in (0, 5, 9, 10, 15)] == [8, 5, 1, 8, 5]
+    assert plan.block(9, 8).stage == 0 and plan.block(10, 8).stage == 1
 
 
 def test_every_row_of_every_epoch_is_served_once():

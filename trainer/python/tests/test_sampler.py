@@ -70,6 +70,16 @@ def test_a_resumed_sampler_goes_on_as_if_it_had_not_stopped(tmp_path):
     assert taken + [batch.tokens.tolist() for batch in second] == undisturbed
 
 
+def test_batches_in_order_and_at_random_are_the_same(tmp_path):
+    run, shards, _ = make(tmp_path, lookahead=1)
+    ordered = [batch for _, batch in zip(range(300), Sampler(run, shards, rank=1, world=2))]
+    jumping = Sampler(run, shards, rank=1, world=2)
+    for k in (0, 299, 1, 2, 3, 7, 6, 128, 129, 130, 131, 255):
+        assert np.array_equal(jumping.batch(k).tokens, ordered[k].tokens)
+        assert (jumping.batch(k).served, jumping.batch(k).index) == (ordered[k].served, k)
+        assert np.array_equal(jumping.batch(k).rows, ordered[k].rows)
+
+
 def test_a_state_of_another_run_is_refused(tmp_path):
     run, shards, _ = make(tmp_path)
     state = Sampler(run, shards).state_dict()
