@@ -3,12 +3,20 @@
  * on this machine is taken over; the lock of another machine is respected until a person removes it.
  */
 import { randomBytes } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
-import { dirname } from "node:path";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HeadraceError, messageOf } from "./errors.ts";
-import { integer, nullable, object, parseJson, string } from "./parse.ts";
+import { hasEnded, parseOwner, thisProcess } from "./owner.ts";
 
 /** A lock in hand. */
 export interface Lock {
@@ -16,14 +24,12 @@ export interface Lock {
   release(): void;
 }
 
-const holder = object({ pid: integer(1), host: string, started: nullable(string) });
-
 /**
  * Takes the lock, waiting at most `waitSeconds` for its holder; its folder is made where it is missing.
  * Throws ERR_LOCKED naming the holder, ERR_OUTPUT where nothing can be written.
  */
 export async function acquireLock(path: string, waitSeconds = 0): Promise<Lock> {
-  const mine = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
+  const mine = JSON.stringify(thisProcess());
   const pending = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   const until = Date.now() + 1000 * waitSeconds;
   try {
@@ -51,6 +57,7 @@ export async function acquireLock(path: string, waitSeconds = 0): Promise<Lock> 
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     } finally {
       unlinkSync(pending);
+      removeLeftovers(path);
     }
     const seen = readOrNull(path);
     if (seen === null) continue;
@@ -85,44 +92,42 @@ function takeAway(path: string, judged: string, aside: string): void {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
-  if (readFileSync(aside, "utf8") !== judged)
+  const seen = readOrNull(aside);
+  if (seen === null) return; // the new holder saw that its owner is dead, and removed it
+  if (seen !== judged)
     try {
       linkSync(aside, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-  unlinkSync(aside);
+  rmSync(aside, { force: true });
 }
 
 function isStale(text: string): boolean {
-  const { pid, host, started } = parseHolder(text) ?? {};
-  if (pid === undefined || host !== hostname()) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
-  }
-  const now = startOf(pid);
-  return started !== null && now !== null && started !== now;
+  const owner = parseOwner(text);
+  return owner !== null && hasEnded(owner);
 }
 
-/** When a process started, in clock ticks since boot, so that a number used again is not taken for its holder; null where the system does not say. */
-function startOf(pid: number): string | null {
-  const stat = readOrNull(`/proc/${pid}/stat`);
-  return stat === null ? null : (stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null);
+/** Removes the files that processes left which were killed on their way to the lock. */
+function removeLeftovers(path: string): void {
+  const folder = dirname(path);
+  const prefix = `${basename(path)}.`;
+  let names: readonly string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // Then they stay: they are in nobody's way.
+  }
+  for (const name of names) {
+    if (!name.startsWith(prefix) || !/^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length))) continue;
+    const text = readOrNull(join(folder, name));
+    if (text !== null && isStale(text)) rmSync(join(folder, name), { force: true });
+  }
 }
 
 function describe(text: string): string {
-  const seen = parseHolder(text);
+  const seen = parseOwner(text);
   return seen ? `process ${seen.pid} on ${seen.host}` : JSON.stringify(text.slice(0, 80));
-}
-
-function parseHolder(text: string): ReturnType<typeof holder> | null {
-  try {
-    return parseJson(text, holder, "lock");
-  } catch {
-    return null;
-  }
 }
 
 function readOrNull(path: string): string | null {

@@ -43,6 +43,28 @@ test("the lock of a process that is dead is taken over, that of another host or 
   await assert.rejects(acquireLock(path), { code: "ERR_LOCKED", message: /is held by "rubbish"/ });
 });
 
+test("what a process left that was killed on its way to the lock is removed, and what belongs to a living one is not", async () => {
+  const folder = temporaryFolder();
+  const dead = Number(
+    spawnSync(process.execPath, ["-e", "console.log(process.pid)"], { encoding: "utf8" }).stdout,
+  );
+  const left = (name: string, pid: number, host: string) =>
+    writeFileSync(join(folder, name), JSON.stringify({ pid, host, started: "1" }));
+  left("lock.0123456789ab.tmp", dead, hostname());
+  left("lock.0123456789ac.tmp", dead, "elsewhere");
+  writeFileSync(
+    join(folder, "lock.0123456789ad.tmp"),
+    JSON.stringify({ pid: process.ppid, host: hostname(), started: null }),
+  );
+  left("other.0123456789ab.tmp", dead, hostname());
+  (await acquireLock(join(folder, "lock"))).release();
+  assert.deepEqual(readdirSync(folder).sort(), [
+    "lock.0123456789ac.tmp",
+    "lock.0123456789ad.tmp",
+    "other.0123456789ab.tmp",
+  ]);
+});
+
 test("processes that raise a counter under the lock lose no count", { timeout: 60_000 }, async () => {
   const folder = temporaryFolder();
   const path = join(folder, "count");
