@@ -3,6 +3,7 @@
  * Nothing is lost in silence: what a record or a stretch of bytes became is always in a batch, and the bytes add up to the file.
  */
 import { HeadraceError } from "../core/errors.ts";
+import { ahead } from "./ahead.ts";
 import { Batch, type SourceChunk } from "./batch.ts";
 import { decompress } from "./decompress.ts";
 import type { InputFile } from "./inputs.ts";
@@ -68,7 +69,7 @@ export async function* readSource(
       });
     // A file of which nothing could be read is one incident, not also one that ends too soon.
     else if (!first.done || stored.fault === null)
-      for await (const piece of decompress(prepend(first, chunks), formatNow)) {
+      for await (const piece of ahead(decompress(prepend(first, chunks), formatNow))) {
         if (piece.kind === "damage") damage(piece);
         else {
           read += piece.stored;

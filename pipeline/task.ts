@@ -2,7 +2,7 @@
  * One task: documents in, segments out. The segments, the score rows, the quarantine and the account of the task lie in its own
  * folder; the manifest is written last and is the commit. What a task writes depends on its files and the setup alone.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -125,7 +125,7 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
 
 /** The hash of a document's text that the validation split goes by (docs/format.md 1.5). */
 export function textHash(text: string): bigint {
-  return createHash("sha256").update(text).digest().readBigUInt64BE();
+  return hash("sha256", text, "buffer").readBigUInt64BE();
 }
 
 /** The files that a task writes, opened when the first document for them comes. */
@@ -154,7 +154,7 @@ class TaskOutput {
   async add(document: Document, source: number, judged: Judged): Promise<void> {
     const { verdict, tag, tokens, count, scores } = judged;
     const dropped = verdict.kind === "drop";
-    const hash = textHash(document.text);
+    const hashed = textHash(document.text);
     await (await this.#scores).append({
       source: document.source,
       line: document.line,
@@ -162,11 +162,11 @@ class TaskOutput {
       tokens: count,
       scores,
       verdict: dropped ? `dropped:${verdict.filter}` : tag === null ? "kept" : `kept:${tag}`,
-      hash,
+      hash: hashed,
     });
     if (dropped && !this.#context.keepDropped) return;
     const columns = await this.#segment(`${dropped ? "dropped" : "kept"}/${document.domain}`);
-    await columns.append(tokens, count, source, document.line, scores, hash);
+    await columns.append(tokens, count, source, document.line, scores, hashed);
   }
 
   async close(): Promise<Pick<TaskManifest, "kept" | "dropped" | "scores">> {
