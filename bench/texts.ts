@@ -19,15 +19,34 @@ export function largeFiles(peers: string | undefined): readonly string[] {
   return folder !== undefined && existsSync(folder) ? filesOf(folder) : [];
 }
 
-/** Texts of a `.jsonl` or `.jsonl.zst`, or any other file as one text. */
-export function textsOf(file: string): readonly string[] {
-  const stored = readFileSync(file);
-  const text = (file.endsWith(".zst") ? zstdDecompressSync(stored) : stored).toString();
-  if (!/\.jsonl(\.zst)?$/.test(file)) return [text];
-  return text
+/** The files of the shared sample as a corpus: SlimPajama's layout, domains mixed. */
+export function corpusFiles(): readonly string[] {
+  return filesOf(join(shared, "data/redpajama-sample/train/chunk1"));
+}
+
+/** A record of a corpus in SlimPajama's form. */
+export interface CorpusRecord {
+  readonly text: string;
+  readonly meta: { readonly redpajama_set_name: string };
+}
+
+/** Records of a `.jsonl` or `.jsonl.zst`. */
+export function recordsOf(file: string): readonly CorpusRecord[] {
+  return contentOf(file)
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => (JSON.parse(line) as { readonly text: string }).text.toWellFormed());
+    .map((line) => JSON.parse(line) as CorpusRecord)
+    .map((record) => ({ ...record, text: record.text.toWellFormed() }));
+}
+
+/** Texts of a `.jsonl` or `.jsonl.zst`, or any other file as one text. */
+export function textsOf(file: string): readonly string[] {
+  return /\.jsonl(\.zst)?$/.test(file) ? recordsOf(file).map(({ text }) => text) : [contentOf(file)];
+}
+
+function contentOf(file: string): string {
+  const stored = readFileSync(file);
+  return (file.endsWith(".zst") ? zstdDecompressSync(stored) : stored).toString();
 }
 
 /** The first documents of the files, up to `megabytes` of UTF-8. */
@@ -51,13 +70,7 @@ export function unseenTexts(texts: readonly string[], megabytes: number, seed: n
   const words = [...new Set(texts.join(" ").match(/[a-z]{5,9}/g))];
   const made = new Set<string>();
   const documents: string[] = [];
-  let state = seed >>> 0 || 1;
-  const below = (count: number) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % count;
-  };
+  const below = drawing(seed);
   for (let left = megabytes * 1e6; left > 0; ) {
     const document: string[] = [];
     for (let bytes = 0; bytes < 4_000; ) {
@@ -72,6 +85,34 @@ export function unseenTexts(texts: readonly string[], megabytes: number, seed: n
     left -= documents.at(-1)!.length;
   }
   return documents;
+}
+
+/**
+ * Makes copies of texts that are not the same again: in a copy about every eighth word of five letters or more is the front of a word and the
+ * end of another one. Copy 0 is the text itself. Deterministic from `seed`; a cache of words has about as many misses as on so much new text.
+ */
+export function variedCopies(texts: readonly string[], seed: number): (text: string, copy: number) => string {
+  const words = [...new Set(texts.join(" ").match(/[a-z]{5,9}/g))];
+  const below = drawing(seed);
+  return (text, copy) =>
+    copy === 0
+      ? text
+      : text.replace(/[A-Za-z]{5,}/g, (word) =>
+          below(8) > 0
+            ? word
+            : word.slice(0, 2 + below(word.length - 2)) + words[below(words.length)]!.slice(2),
+        );
+}
+
+/** Draws whole numbers below a count: xorshift from a seed. */
+function drawing(seed: number): (count: number) => number {
+  let state = seed >>> 0 || 1;
+  return (count) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % count;
+  };
 }
 
 /** UTF-8 megabytes (1e6) of texts. */
