@@ -57,7 +57,9 @@ def main() -> None:
             {
                 "millisecondsABatch": milliseconds(lambda i: plan.batch(5000 + i), 200),
                 "millisecondsARankOf112": milliseconds(lambda i: plan.rank(5000 + i, 3, 112, 8, 4), 200),
-                "millisecondsABatchOf32AmongMany": round(milliseconds(lambda i: small.block(5000 + 128 * i, 128), 20) / 128, 4),
+                "millisecondsABatchOf32AmongMany": round(
+                    milliseconds(lambda i: small.block(5000 + 128 * i, 128), 20) / 128, 4
+                ),
                 "millisecondsASeek": milliseconds(lambda i: Plan(schedule).batch(13_622 - i), 50),
                 "numpy": np.__version__,
                 "python": platform.python_version(),

@@ -7,8 +7,9 @@ from . import loop
 from .client import Client, connect
 from .errors import HeadraceError
 from .losses import LossSum, make_report
+from .manifest import Manifest, read_manifest
 from .plan import Plan, Rows, add_served, rank_positions
-from .reader import Manifest, ShardReader, read_manifest
+from .reader import ShardReader
 from .reweighting import reweight
 from .sampler import Batch, Sampler
 from .schedule import Schedule, parse_schedule, read_schedule

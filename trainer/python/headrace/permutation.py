@@ -22,7 +22,7 @@ _ROUNDS = 6
 @lru_cache(maxsize=256)
 def table(key: Key, n: int) -> np.ndarray:
     """The whole permutation of [0, n), n <= 4,096: indices sorted by word, ties by index. int64, read-only."""
-    values = tables([key], n)[0]
+    values: np.ndarray = tables([key], n)[0]
     values.flags.writeable = False
     return values
 

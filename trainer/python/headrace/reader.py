@@ -9,136 +9,13 @@ from __future__ import annotations
 import mmap
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from . import parse
 from .errors import HeadraceError
-from .keys import hash_of, parse_json
+from .manifest import read_manifest
 from .schedule import PathLike
-
-FORMAT = "headrace-shards/1"
-
-
-class Piece(NamedTuple):
-    """A record batch: consecutive tokens of a stream, and where they lie."""
-
-    documents: int
-    tokens: int
-    offsets_at: int
-    tokens_at: int
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of a domain's stream."""
-
-    path: str
-    split: str
-    domain: str
-    documents: int
-    tokens: int
-    bytes: int
-    sha256: str
-    pieces: Tuple[Piece, ...]
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A checked manifest."""
-
-    domains: Tuple[str, ...]
-    token_type: np.dtype
-    tokenizer: Dict[str, Any]
-    shards: Tuple[Shard, ...]
-    """In stream order."""
-    fingerprint: str
-
-    def tokens(self, split: str) -> Tuple[int, ...]:
-        """Length of each domain's stream in a split."""
-        return tuple(
-            sum(shard.tokens for shard in self.shards if shard.split == split and shard.domain == domain)
-            for domain in self.domains
-        )
-
-    def validation(self) -> str:
-        """What a reference loss belongs to: the hash of the validation shards' hashes, in stream order."""
-        return hash_of([shard.sha256 for shard in self.shards if shard.split == "validation"])
-
-
-def read_manifest(folder: PathLike) -> Manifest:
-    """Reads and checks DIR/manifest.json. Raises ERR_INPUT, ERR_PARSE, ERR_MANIFEST."""
-    path = os.path.join(folder, "manifest.json")
-    try:
-        with open(path, encoding="utf-8") as file:
-            record = parse_json(file.read(), path)
-    except OSError as cause:
-        raise HeadraceError("ERR_INPUT", f"manifest {path} cannot be read: {cause.strerror}") from cause
-    parse.fields(record, path, "format", "tokenizer", "tokenType", "domains", "shards", "fingerprint")
-    parse.one_of(record["format"], f"{path}: format", FORMAT)
-    token_type = parse.one_of(record["tokenType"], f"{path}: tokenType", "uint16", "int32")
-    domains = [
-        parse.string(name, f"{path}: domains[{i}]")
-        for i, name in enumerate(parse.items(record["domains"], f"{path}: domains"))
-    ]
-    shards = [
-        _parse_shard(shard, f"{path}: shards[{i}]", domains)
-        for i, shard in enumerate(parse.items(record["shards"], f"{path}: shards"))
-    ]
-    identity = {name: record[name] for name in ("format", "tokenizer", "tokenType", "domains")}
-    identity["shards"] = [
-        {name: shard[name] for name in ("path", "split", "domain", "documents", "tokens", "sha256")}
-        for shard in record["shards"]
-    ]
-    if hash_of(identity) != record["fingerprint"]:
-        raise HeadraceError(
-            "ERR_MANIFEST",
-            f"{path} has fingerprint {record['fingerprint']}, its contents give {hash_of(identity)}; restore or rebuild it",
-        )
-    return Manifest(
-        tuple(domains),
-        np.dtype(token_type).newbyteorder("<"),
-        record["tokenizer"],
-        tuple(shards),
-        record["fingerprint"],
-    )
-
-
-def _parse_shard(record: Any, at: str, domains: Sequence[str]) -> Shard:
-    parse.fields(record, at, "path", "split", "domain", "documents", "tokens", "bytes", "sha256", "batches")
-    pieces: List[Piece] = []
-    for i, batch in enumerate(parse.items(record["batches"], f"{at}.batches")):
-        where = f"{at}.batches[{i}]"
-        parse.fields(batch, where, "documents", "tokens", "offsetsAt", "tokensAt")
-        pieces.append(
-            Piece(
-                *(
-                    parse.whole(batch[name], f"{where}.{name}")
-                    for name in ("documents", "tokens", "offsetsAt", "tokensAt")
-                )
-            )
-        )
-        if pieces[-1].offsets_at % 8 or pieces[-1].tokens_at % 8:
-            raise HeadraceError(
-                "ERR_MANIFEST",
-                f"{where} lies at {pieces[-1].offsets_at} and {pieces[-1].tokens_at}; both must be multiples of 8",
-            )
-    shard = Shard(
-        path=parse.string(record["path"], f"{at}.path"),
-        split=parse.string(record["split"], f"{at}.split"),
-        domain=parse.one_of(record["domain"], f"{at}.domain", *domains),
-        documents=parse.whole(record["documents"], f"{at}.documents"),
-        tokens=parse.whole(record["tokens"], f"{at}.tokens"),
-        bytes=parse.whole(record["bytes"], f"{at}.bytes"),
-        sha256=parse.string(record["sha256"], f"{at}.sha256"),
-        pieces=tuple(pieces),
-    )
-    for name, total in (("tokens", sum(p.tokens for p in pieces)), ("documents", sum(p.documents for p in pieces))):
-        if getattr(shard, name) != total:
-            raise HeadraceError("ERR_MANIFEST", f"{at}.{name} is {getattr(shard, name)}, its batches hold {total}")
-    return shard
 
 
 class Places(NamedTuple):
@@ -175,22 +52,17 @@ class ShardReader:
         self._maps: OrderedDict[int, np.ndarray] = OrderedDict()
 
         # All streams of the split laid end to end in domain order, so that one search finds the pieces of any rows.
-        shards = [
-            shard
-            for name in self.domains
-            for shard in self.manifest.shards
-            if (shard.split, shard.domain) == (split, name)
-        ]
-        pieces = [(s, piece) for s, shard in enumerate(shards) for piece in shard.pieces if piece.tokens]
-        self._shards = shards
-        self._closes_files = len(shards) > open_files
-        self._pieces = [piece for _, piece in pieces]
-        self._shard_of = np.array([s for s, _ in pieces], dtype=np.intp)
-        edges = np.cumsum([0] + [piece.tokens for _, piece in pieces], dtype=np.int64)
+        shards = self.manifest.shards
+        mine, _ = shards.of(split, self.domains)
+        self._closes_files = len(mine) > open_files
+        first, counts = shards.piece_edges[mine], np.diff(shards.piece_edges)[mine]
+        pieces = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
+        owners = np.repeat(mine, counts)[shards.piece_tokens[pieces] > 0]
+        pieces = pieces[shards.piece_tokens[pieces] > 0]
+        self._pieces, self._shard_of = pieces, owners
+        edges = np.cumsum(np.concatenate(([0], shards.piece_tokens[pieces])))
         self._from, self._until = edges[:-1], edges[1:]
-        self._element = (
-            np.array([piece.tokens_at // self.token_type.itemsize for _, piece in pieces], dtype=np.int64) - self._from
-        )
+        self._element = shards.piece_tokens_at[pieces] // self.token_type.itemsize - self._from
         self._base = np.cumsum([0] + list(self.tokens[:-1]), dtype=np.int64)
         self._length = np.array(self.tokens, dtype=np.int64)
 
@@ -264,10 +136,9 @@ class ShardReader:
         found: List[np.ndarray] = []
         for piece, first, count, done in self._spans(domain, start, width):
             shard = int(self._shard_of[piece])
-            where = self._pieces[piece]
-            offsets = (
-                self._map(shard).view(np.uint8)[where.offsets_at : where.offsets_at + 4 * where.documents].view("<i4")
-            )
+            records, where = self.manifest.shards, self._pieces[piece]
+            at, documents = int(records.piece_offsets_at[where]), int(records.piece_documents[where])
+            offsets = self._map(shard).view(np.uint8)[at : at + 4 * documents].view("<i4")
             low, high = np.searchsorted(offsets, [first, first + count])
             found.append(np.unique(offsets[low:high]).astype(np.int64) - first + done)
         return np.concatenate(found)
@@ -307,7 +178,7 @@ class ShardReader:
             if self._closes_files:
                 self._maps.move_to_end(shard)
             return tokens
-        record = self._shards[shard]
+        record = self.manifest.shards[shard]
         path = os.path.join(self.folder, record.path)
         try:
             with open(path, "rb") as file:

@@ -15,8 +15,9 @@ import numpy as np
 
 from . import parse
 from .errors import HeadraceError
+from .manifest import Manifest
 from .plan import Block, Plan, Rows, rank_positions, served_hashes
-from .reader import Manifest, Places, ShardReader
+from .reader import Places, ShardReader
 from .schedule import PathLike, Schedule, read_schedule
 
 _BLOCK_BATCHES = 128
@@ -63,7 +64,9 @@ class Batch:
 
     def document_starts(self, row: int) -> np.ndarray:
         """Places in a row at which a document begins, ascending. Reads the shards' offsets when called."""
-        return self._reader.document_starts(int(self._places.domains[row]), int(self._places.starts[row]), self._places.width)
+        return self._reader.document_starts(
+            int(self._places.domains[row]), int(self._places.starts[row]), self._places.width
+        )
 
     def position_ids(self, row: int) -> np.ndarray:
         """Each token's distance from the start of its document, or of the row if that is nearer. int32."""
@@ -186,11 +189,13 @@ class Sampler:
 
     def _planned(self, k: int) -> _Planned:
         """The block that holds a batch. One batch for whoever jumps; twice as many at each block that follows on the one before."""
-        known = self._known
-        if known is not None and 0 <= k - known.block.first < len(known.block):
-            return known
-        follows = known is not None and k == known.block.first + len(known.block)
-        most = min(_BLOCK_BATCHES, max(1, _BLOCK_ROWS // len(self._positions)), 2 * len(known.block) if follows else 1)
+        known, most = self._known, 1
+        if known is not None:
+            past = k - known.block.first - len(known.block)
+            if -len(known.block) <= past < 0:
+                return known
+            if past == 0:
+                most = min(2 * len(known.block), _BLOCK_BATCHES, max(1, _BLOCK_ROWS // len(self._positions)))
         block = self._plan.block(k, most, self._positions)
         streams = self._streams[block.domains].ravel()
         places = self.reader.locate(streams, block.starts.ravel(), self.width)

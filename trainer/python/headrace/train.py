@@ -30,7 +30,7 @@ from .client import Client, Welcome, connect
 from .commit import write_whole
 from .errors import HeadraceError
 from .losses import LossSum
-from .reader import read_manifest
+from .manifest import read_manifest
 from .sampler import Batch
 from .schedule import read_schedule
 from .torch_llama import Llama, Shape, hidden_of

@@ -68,7 +68,11 @@ def test_a_batch_is_the_same_fresh_or_after_others():
     "tokens, weights, changes",
     [
         (TOKENS, WEIGHTS, {}),  # tables and networks together, several epochs inside a block
-        ({"a": 80_000, "b": 90_001, "c": 3}, [0.75, 0.25, 0], {"batches": 150}),  # an end inside a block, an empty domain
+        (
+            {"a": 80_000, "b": 90_001, "c": 3},
+            [0.75, 0.25, 0],
+            {"batches": 150},
+        ),  # an end inside a block, an empty domain
         ({"a": 400, "b": 400, "c": 400}, [0.995, 0.004, 0.001], {}),  # weights under a row a batch
         ({"a": 5_000_000_000, "b": 70_000}, [0.5, 0.5], {"batchRows": 4100}),  # a batch larger than a table
     ],

@@ -6,7 +6,9 @@ import pytest
 from making import make_shards
 
 from headrace.errors import HeadraceError
-from headrace.reader import ShardReader, read_manifest
+from headrace.keys import hash_of
+from headrace.manifest import read_manifest
+from headrace.reader import ShardReader
 
 
 def random_shards(rng, domain_base):
@@ -95,6 +97,28 @@ def test_a_cut_or_absent_shard_is_named(tmp_path):
         reader.rows(np.array([0]), 0, 2)
 
 
+def test_a_manifest_is_the_same_however_its_json_is_laid_out(tmp_path):
+    layout = {"a": [[[[1, 2, 3]], [[4]]]], "b\u00e9\u2028": [[[[5]]]], "c": []}
+    record = make_shards(str(tmp_path), {"train": layout, "validation": {"a": [[[[7]]]]}})
+    path = tmp_path / "manifest.json"
+    plain = read_manifest(tmp_path)
+    assert plain.fingerprint == record["fingerprint"] and len(plain.shards) == 3
+    assert [(s.path, s.sha256, len(s.pieces)) for s in plain.shards] == [
+        (s["path"], s["sha256"], len(s["batches"])) for s in record["shards"]
+    ]
+    assert plain.shards[-1] == plain.shards[2] and plain.shards[:2] == (plain.shards[0], plain.shards[1])
+    assert plain.tokens("train") == (4, 1, 0) and plain.validation() == hash_of([record["shards"][2]["sha256"]])
+    floats = json.loads(path.read_text().replace('"tokens": 4', '"tokens": 4.0'))
+    for text in (
+        json.dumps(record, indent=3),
+        " \n" + json.dumps(dict(reversed(list(record.items()))), separators=(",", ":"), ensure_ascii=True) + "\r\n",
+        json.dumps(floats),
+    ):
+        path.write_text(text)
+        again = read_manifest(tmp_path)
+        assert list(again.shards) == list(plain.shards) and again.domains == plain.domains
+
+
 def test_a_manifest_that_contradicts_itself_is_refused(tmp_path):
     make_shards(str(tmp_path), {"train": {"a": [[[[1, 2, 3]]]]}})
     path = tmp_path / "manifest.json"
@@ -111,7 +135,17 @@ def test_a_manifest_that_contradicts_itself_is_refused(tmp_path):
     refuse(lambda m: m["shards"][0].update(tokens=4), r"shards\[0\].tokens is 4, its batches hold 3")
     refuse(lambda m: m["shards"][0]["batches"][0].update(tokensAt=12), r"both must be multiples of 8")
     refuse(lambda m: m["shards"][0].update(domain="x"), r'shards\[0\].domain is "x"; expected one of a')
+    refuse(lambda m: m["shards"][0].update(tokens=-3), r"shards\[0\].tokens is -3; expected a whole number from 0")
+    refuse(lambda m: m["shards"][0].update(bytes=True), r"shards\[0\].bytes is true; expected a whole number")
+    refuse(lambda m: m["shards"][0]["batches"][0].update(documents=2**60), r"shards\[0\].batches\[0\].documents is 1")
+    refuse(lambda m: m["shards"][0]["batches"][0].update(tokensAt=-8), r"shards\[0\].batches\[0\].tokensAt is -8")
+    refuse(lambda m: m["shards"][0].pop("sha256"), r"shards\[0\].sha256 is absent")
+    refuse(lambda m: m["shards"].append(7), r"shards\[1\] is 7; expected an object")
+    refuse(lambda m: m.update(shards={}), "shards is .*; expected a list")
     refuse(lambda m: m.update(format="headrace-shards/2"), "format is")
+    path.write_text(good[:-1] + ', "shards": []}')
+    with pytest.raises(HeadraceError, match='has "shards" twice'):
+        read_manifest(tmp_path)
     path.write_text("{")
     with pytest.raises(HeadraceError, match="is not JSON"):
         read_manifest(tmp_path)
