@@ -1,7 +1,7 @@
 /**
  * The build: corpus files in, filtered Arrow shards out. The walk is `build`; each of its steps is a function below or a file of its own.
  * The shards are a function of the inputs, the tokenizer, the filters, the calibration and the options: the same bytes whatever the
- * number of workers, and after any crash. A build that was interrupted goes on after its last finished task.
+ * number of workers, and after any crash. A build that was interrupted goes on after the last section that each of its tasks committed.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,7 +21,9 @@ import { runPool } from "./pool.ts";
 import { inputIdentity, type Prepared, prepare } from "./prepare.ts";
 import { quarantineReasons, requireDocuments } from "./quarantine.ts";
 import { type BuildReport, reportOf } from "./report.ts";
-import { finishedTask, type TaskProgress, taskFolder } from "./task.ts";
+import { SECTION_RECORDS } from "./section.ts";
+import type { TaskProgress } from "./task.ts";
+import { committedSections, finishedTask, sectionFolders } from "./task-folder.ts";
 import type { TaskManifest } from "./task-manifest.ts";
 import type { WorkSetup } from "./work.ts";
 import type { BuildJob } from "./worker.ts";
@@ -32,8 +34,8 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
   const prepared = await prepare(options);
   const { dir, buildFolder, train, validation } = prepared;
   const plans = validation ? [train, validation] : [train];
-  const report = (manifest: ShardManifest, reused: number | null) =>
-    reportOf({ dir, plans, manifest, reused, started });
+  const report = (manifest: ShardManifest, reused: number | null, resumed = 0) =>
+    reportOf({ dir, plans, manifest, reused, resumed, started });
   const claim = {
     dir,
     buildFolder,
@@ -47,12 +49,12 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
   try {
     await claimFolder(claim);
     const calibration = await settleCalibration(prepared, ledger);
-    const { tasks, reused } = await readAll(prepared, calibration, ledger);
+    const { tasks, reused, resumed } = await readAll(prepared, calibration, ledger);
     await requireSomething(prepared, tasks);
     const compacted = await compactAll(prepared, tasks);
     const manifest = await finishAll(prepared, calibration, tasks, compacted);
     ledger.event("finished", manifest.fingerprint);
-    return await report(manifest, reused);
+    return await report(manifest, reused, resumed);
   } finally {
     ledger.close();
     lock.release();
@@ -79,12 +81,12 @@ async function settleCalibration(prepared: Prepared, ledger: Ledger): Promise<Ca
   return calibration;
 }
 
-/** Runs the tasks that are not finished yet on the workers. */
+/** Runs the tasks that are not finished yet on the workers. `resumed` counts the sections that such tasks have committed before. */
 async function readAll(
   prepared: Prepared,
   calibration: Calibration | null,
   ledger: Ledger,
-): Promise<{ readonly tasks: readonly TaskManifest[]; readonly reused: number }> {
+): Promise<{ readonly tasks: readonly TaskManifest[]; readonly reused: number; readonly resumed: number }> {
   const { buildFolder, options, train, validation } = prepared;
   const curate = { ...prepared.curate, calibration };
   const inputs = [
@@ -108,6 +110,9 @@ async function readAll(
     report(taskTotals(manifest.account));
   }
   if (reused > 0) ledger.event("reused", `${reused} of ${tasks.length} tasks`);
+  const sections = (await Promise.all(open.map(({ key }) => committedSections(buildFolder, key)))).flat();
+  for (const { account } of sections) report(taskTotals(account));
+  if (sections.length > 0) ledger.event("resumed", `${sections.length} sections of unfinished tasks`);
   await runPool<BuildJob, TaskManifest, TaskProgress>({
     jobs: open.map((task) => ({ kind: "task", task })),
     workers: prepared.workers,
@@ -118,7 +123,7 @@ async function readAll(
       ledger.record(manifest);
     },
   });
-  return { tasks: manifests as readonly TaskManifest[], reused };
+  return { tasks: manifests as readonly TaskManifest[], reused, resumed: sections.length };
 }
 
 /** Refuses to write shards where not one record became a document. */
@@ -129,8 +134,9 @@ async function requireSomething({ buildFolder }: Prepared, tasks: readonly TaskM
   );
   if (read > quarantined) return;
   const task = tasks.find(({ account }) => account.quarantined > 0);
-  const path = task && join(taskFolder(buildFolder, task.key), "quarantine.jsonl");
-  requireDocuments({ read, quarantined, incidents }, path ? await quarantineReasons(path) : []);
+  const [first] = task ? sectionFolders(buildFolder, task) : [];
+  const reasons = first === undefined ? [] : await quarantineReasons(join(first, "quarantine.jsonl"));
+  requireDocuments({ read, quarantined, incidents }, reasons);
 }
 
 /** Compacts every domain on the workers. */
@@ -143,8 +149,14 @@ async function compactAll(
   const jobs = domainsOf(tasks).map((domain): CompactJob => {
     const segments = (bucket: "kept" | "dropped", role?: Task["role"]) =>
       tasks
-        .filter((task) => task[bucket][domain] && (role === undefined || task.role === role))
-        .map((task) => join(taskFolder(prepared.buildFolder, task.key), task[bucket][domain]!.path));
+        .filter((task) => role === undefined || task.role === role)
+        .flatMap((task) => {
+          const folders = sectionFolders(prepared.buildFolder, task);
+          return task.sections.flatMap((section, i) => {
+            const file = section[bucket][domain];
+            return file ? [join(folders[i]!, file.path)] : [];
+          });
+        });
     return {
       dir,
       domain,
@@ -176,18 +188,21 @@ async function finishAll(
 ): Promise<ShardManifest> {
   const { dir, buildFolder, curator, curate } = prepared;
   const { tokenizer } = curator;
-  const folders = tasks.map((task) => taskFolder(buildFolder, task.key));
+  const sections = tasks.flatMap((task) => {
+    const folders = sectionFolders(buildFolder, task);
+    return task.sections.map(({ scores }, i) => ({ role: task.role, folder: folders[i]!, scores }));
+  });
   const { drop: _, ...options } = prepared.description;
   const manifest = await finish({
     dir,
     buildFolder,
     parts: tasks,
     compacted,
-    scores: tasks.map((task, i) => ({
-      path: join(folders[i]!, task.scores.path),
-      heldOut: task.role === "validation",
+    scores: sections.map(({ role, folder, scores }) => ({
+      path: join(folder, scores.path),
+      heldOut: role === "validation",
     })),
-    lines: folders.map((folder) => ({
+    lines: sections.map(({ folder }) => ({
       quarantine: join(folder, "quarantine.jsonl"),
       incidents: join(folder, "incidents.jsonl"),
     })),
@@ -212,14 +227,16 @@ async function finishAll(
     },
     lostBytes: tasks.reduce((sum, task) => sum + task.lostBytes, 0),
   });
-  for (const folder of folders)
+  for (const { folder } of sections)
     for (const name of ["kept", "dropped", "scores.arrow"])
       await rm(join(folder, name), { recursive: true, force: true });
   return manifest;
 }
 
-function workSetup({ buildFolder, source, keepDropped }: Prepared, curate: WorkSetup["curate"]): WorkSetup {
-  return { buildFolder, source, keepDropped, curate };
+function workSetup(prepared: Prepared, curate: WorkSetup["curate"]): WorkSetup {
+  const { buildFolder, source, keepDropped, options } = prepared;
+  const { sectionRecords = SECTION_RECORDS } = options;
+  return { buildFolder, source, keepDropped, sectionRecords, curate };
 }
 
 const NOTHING: TaskProgress = { bytes: 0, documents: 0, tokens: 0, dropped: 0, quarantined: 0 };

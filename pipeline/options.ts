@@ -37,6 +37,11 @@ export interface BuildOptions {
   readonly source?: SourceOptions;
   /** Worker threads. Default: the processors that this process may use. No value changes a byte of the shards. */
   readonly workers?: number;
+  /**
+   * Records after which a task commits what it has: a killed build repeats fewer than so many a worker. Default 65,536, and always after
+   * 16,777,216 tokens. At least 1. No value changes a byte of the shards.
+   */
+  readonly sectionRecords?: number;
   /** Bytes of token values a shard. Default 512,000,000. */
   readonly shardBytes?: number;
   /** Keep dropped documents as the split `dropped`. Default: where the input has under 100 GB. */

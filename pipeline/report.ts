@@ -39,6 +39,8 @@ export interface BuildReport {
   readonly bytes: Account["bytes"];
   /** Tasks that an earlier run of the same build had finished; null: the whole build had been. */
   readonly reused: number | null;
+  /** Sections that an earlier run had committed of tasks that it did not finish. */
+  readonly resumed: number;
   /** Input files that were not read, with the reason. */
   readonly skipped: readonly SkippedInput[];
   /** Sentences about input files that are read otherwise than their names say, or twice. */
@@ -73,10 +75,12 @@ export async function reportOf(of: {
   readonly plans: readonly Pick<InputPlan, "notices" | "skipped">[];
   readonly manifest: ShardManifest;
   readonly reused: number | null;
+  /** Default 0. */
+  readonly resumed?: number;
   /** `performance.now()` at the start. */
   readonly started: number;
 }): Promise<BuildReport> {
-  const { dir, manifest, reused } = of;
+  const { dir, manifest, reused, resumed = 0 } = of;
   const notes = await readNotes(join(dir, ".build"));
   const quarantine = await quarantineReasons(join(dir, "quarantine.jsonl"));
   const { account } = manifest;
@@ -116,6 +120,7 @@ export async function reportOf(of: {
     },
     bytes: account.bytes,
     reused,
+    resumed,
     notices: of.plans.flatMap(({ notices }) => notices),
     skipped: of.plans.flatMap(({ skipped }) => skipped),
     ...notes,

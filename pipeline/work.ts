@@ -11,4 +11,6 @@ export interface WorkSetup {
   readonly curate: CurateSetup;
   readonly source: SourceOptions;
   readonly keepDropped: boolean;
+  /** Records of a section at most. */
+  readonly sectionRecords: number;
 }

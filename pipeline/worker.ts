@@ -46,6 +46,7 @@ async function run(payload: BuildJob, onProgress: (progress: TaskProgress) => vo
         curator: await curator,
         source: setup.source,
         keepDropped: setup.keepDropped,
+        sectionRecords: setup.sectionRecords,
         onProgress,
       });
     case "compact":

@@ -44,6 +44,10 @@ export const build = command({
         default: availableParallelism(),
         describe: "threads; no number changes a byte",
       })
+      .option("section-records", {
+        type: "number",
+        describe: "records between commits of a task, all that a killed build repeats a worker [65,536]",
+      })
       .option("shard-size", { type: "string", describe: "bytes of token values a shard [512MB]" })
       .option("keep-dropped", {
         type: "boolean",
@@ -88,6 +92,7 @@ export const build = command({
         calibration: args.calibration,
         calibrationDocuments: args.calibrationDocuments,
         keepDropped: args.keepDropped,
+        sectionRecords: args.sectionRecords,
         shardBytes: args.shardSize === undefined ? undefined : bytesOf("shard-size", args.shardSize),
         validationTokens: args.validationTokens,
         validationRow: args.validationRow,
@@ -123,6 +128,7 @@ const INPUT_FLAGS = {
   domain: undefined,
   "map-domain": undefined,
   "max-document-bytes": undefined,
+  "section-records": undefined,
   validation: undefined,
 } as const;
 
@@ -228,7 +234,7 @@ export function printBuildReport(report: BuildReport): void {
   ];
   say(table([head, ...rows, total]));
   say();
-  const { incidents, shards, reused } = report;
+  const { incidents, shards, reused, resumed } = report;
   say(
     `${grouped(read)} documents = ${grouped(kept)} kept + ${grouped(heldOut)} held out + ${grouped(sum(Object.values(report.dropped)))} dropped + ${grouped(quarantined)} quarantined`,
   );
@@ -252,6 +258,8 @@ export function printBuildReport(report: BuildReport): void {
     say(`${grouped(report.lostBytes)} bytes of text have no piece in the vocabulary and are in no token`);
   if (reused === null) say("this build was finished before; nothing was done");
   else if (reused > 0) say(`${grouped(reused)} tasks of an earlier run of this build were reused`);
+  if (resumed > 0)
+    say(`${grouped(resumed)} sections of tasks that an earlier run had not finished were reused`);
   say(
     `${shards} shards in ${report.out} after ${duration(report.seconds)}, fingerprint ${report.fingerprint.slice(0, 16)}`,
   );
