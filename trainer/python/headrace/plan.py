@@ -39,6 +39,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def part(self, first: int, until: int) -> Rows:
+        """Some consecutive rows: views."""
+        mine = slice(first, until)
+        return Rows(self.batch, self.stage, self.domains[mine], self.epochs[mine], self.rows[mine], self.starts[mine])
+
 
 @dataclass(frozen=True)
 class Block:

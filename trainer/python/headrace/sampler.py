@@ -16,13 +16,15 @@ import numpy as np
 from . import parse
 from .errors import HeadraceError
 from .manifest import Manifest
-from .plan import Block, Plan, Rows, rank_positions, served_hashes
+from .plan import Block, Plan, Rows, rank_positions, served_hash, served_hashes
 from .reader import Places, ShardReader
 from .schedule import PathLike, Schedule, read_schedule
 
 _BLOCK_BATCHES = 128
 """Batches planned at once at most, and rows at most: 8,192 rows' plan is half a megabyte, and costs under 0.3 us a row (bench/plan.py)."""
 _BLOCK_ROWS = 8192
+_STRIDE = 64
+"""A reader that takes every so manyth batch, as each of several data workers does, still goes in order."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,17 @@ class Batch:
     """Tokens that the run had given before this batch, over all ranks."""
     tokens: np.ndarray
     """(rows, row tokens + lookahead) of the shards' token type."""
-    served: str
-    """Served hash of these rows; those of all ranks add up to the batch's (`add_served`)."""
     accumulation: int
     _rows: Rows
+    _served: Optional[str]
+    _names: Tuple[str, ...]
     _reader: ShardReader
     _places: Places
+
+    @property
+    def served(self) -> str:
+        """Served hash of these rows; those of all ranks add up to the batch's (`add_served`)."""
+        return self._served or served_hash(self._names, self._rows)
 
     @property
     def domains(self) -> np.ndarray:
@@ -109,7 +116,9 @@ class Sampler:
         self.domains = header.domains
         self.width = header.row_tokens + header.lookahead
         self._streams = np.array([self.reader.domain(name) for name in header.domains], dtype=np.intp)
-        self._positions, self._accumulation = _share(header.batch_rows, rank, world, micro_batch, accumulation)
+        positions = _share(header.batch_rows, rank, world, micro_batch, accumulation)
+        self._accumulation, self._micro_batch = map(int, positions.shape)
+        self._positions = positions.ravel()
         self._plan = Plan(self.schedule)
         self._known: Optional[_Planned] = None
         self._next = 0
@@ -126,20 +135,34 @@ class Sampler:
 
     def batch(self, k: int) -> Batch:
         """This rank's rows of a batch; does not move the iterator. Raises ERR_UNDECIDED where it is not decided in time or past the end, ERR_SHARD."""
+        return self._serve(k, 0, self._accumulation)
+
+    def step(self, k: int, step: int) -> Batch:
+        """One accumulation step of a batch: its micro-batch alone is read. Raises as `batch`, and ERR_ARGUMENT outside [0, accumulation)."""
+        if not 0 <= step < self._accumulation:
+            raise HeadraceError("ERR_ARGUMENT", f"step {step} is not in a batch of {self._accumulation} steps")
+        return self._serve(k, step, 1)
+
+    def _serve(self, k: int, step: int, steps: int) -> Batch:
         self._wait_for(k)
         planned = self._planned(k)
         rows = planned.block[k - planned.block.first]
-        first = (k - planned.block.first) * len(rows)
-        places = planned.places.part(first, first + len(rows))
+        row = (k - planned.block.first) * len(rows)
+        served: Optional[str] = planned.served[k - planned.block.first]
+        first, count = step * self._micro_batch, steps * self._micro_batch
+        if count < len(rows):
+            rows, served = rows.part(first, first + count), None
+        places = planned.places.part(row + first, row + first + count)
         header = self.schedule.header
         return Batch(
             index=k,
             stage=rows.stage,
             position=k * header.batch_rows * header.row_tokens,
             tokens=self.reader.copy(places),
-            served=planned.served[k - planned.block.first],
-            accumulation=self._accumulation,
+            accumulation=steps,
             _rows=rows,
+            _served=served,
+            _names=header.domains,
             _reader=self.reader,
             _places=places,
         )
@@ -150,16 +173,26 @@ class Sampler:
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches from where the sampler stands to the end of the run."""
-        while not self._ended():
+        while not self.ends_before(self._next):
             try:
                 batch = self.batch(self._next)
             except HeadraceError:
                 # The stage that was waited for may have ended the run.
-                if self._ended():
+                if self.ends_before(self._next):
                     return
                 raise
             self._next += 1
             yield batch
+
+    @property
+    def accumulation(self) -> int:
+        """Accumulation steps of a batch."""
+        return self._accumulation
+
+    def ends_before(self, k: int) -> bool:
+        """Whether the run is known to end before batch k is served."""
+        end, final = self.schedule.end
+        return final and end is not None and k >= end
 
     def state_dict(self) -> Dict[str, Any]:
         """After the batch that the iterator gave last: the next batch, the stages known, and the hash of the last."""
@@ -188,23 +221,19 @@ class Sampler:
             self._known = None
 
     def _planned(self, k: int) -> _Planned:
-        """The block that holds a batch. One batch for whoever jumps; twice as many at each block that follows on the one before."""
+        """The block that holds a batch. One batch for whoever jumps; twice as many at each block that follows on the one before, or nearly."""
         known, most = self._known, 1
         if known is not None:
             past = k - known.block.first - len(known.block)
             if -len(known.block) <= past < 0:
                 return known
-            if past == 0:
+            if 0 <= past < _STRIDE:
                 most = min(2 * len(known.block), _BLOCK_BATCHES, max(1, _BLOCK_ROWS // len(self._positions)))
         block = self._plan.block(k, most, self._positions)
         streams = self._streams[block.domains].ravel()
         places = self.reader.locate(streams, block.starts.ravel(), self.width)
         self._known = _Planned(block, places, served_hashes(self.schedule.header.domains, block))
         return self._known
-
-    def _ended(self) -> bool:
-        end, final = self.schedule.end
-        return final and end is not None and self._next >= end
 
     def _wait_for(self, k: int) -> None:
         def undecided() -> bool:
@@ -243,9 +272,9 @@ def require_shards(schedule: Schedule, manifest: Manifest, folder: str) -> None:
 
 def _share(
     batch_rows: int, rank: int, world: int, micro_batch: Optional[int], accumulation: Optional[int]
-) -> Tuple[np.ndarray, int]:
+) -> np.ndarray:
     if accumulation is None:
         accumulation = max(1, batch_rows // (world * micro_batch)) if micro_batch and world else 1
     if micro_batch is None:
         micro_batch = max(1, batch_rows // (world * accumulation)) if world * accumulation else 1
-    return rank_positions(batch_rows, rank, world, micro_batch, accumulation).ravel(), accumulation
+    return rank_positions(batch_rows, rank, world, micro_batch, accumulation)

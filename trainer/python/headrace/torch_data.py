@@ -1,0 +1,208 @@
+"""Batches of a run as PyTorch datasets: an iterable one that gives a rank its micro-batches, and a map-style one over single rows.
+
+Which rows come, and in which order, is the plan's (docs/format.md, section 3): it does not depend on DataLoader workers, on how far they
+fetch ahead, or on where a job was killed. Needs torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Optional, Union
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
+
+from . import parse
+from .errors import HeadraceError
+from .plan import Plan
+from .reader import ShardReader
+from .sampler import Batch, Sampler, require_shards
+from .schedule import PathLike, Schedule, read_schedule
+
+IGNORED = -100
+"""The label of a token that is not to be predicted (torch.nn.functional.cross_entropy's `ignore_index`)."""
+
+Item = Dict[str, Any]
+
+
+class StepDataset(IterableDataset):  # type: ignore[type-arg]
+    """A rank's micro-batches in the order of the run, one for each accumulation step.
+
+    Each is a dict: `input_ids` (micro-batch, row tokens + lookahead) int64; `labels`, the same ids for a model that shifts them itself, as those
+    of transformers do; `position_ids` where asked for; `domains` (micro-batch,) int64, the index of each row's domain; `batch` and `step`.
+    Give it to `StepLoader`, or to a DataLoader with `batch_size=None`: of W workers, worker w makes items w, w + W, ..., which is the
+    order a DataLoader asks for them in.
+    """
+
+    def __init__(
+        self,
+        run: Union[PathLike, Schedule],
+        shards: PathLike,
+        rank: int = 0,
+        world: int = 1,
+        micro_batch: Optional[int] = None,
+        accumulation: Optional[int] = None,
+        wait_seconds: Optional[float] = None,
+        position_ids: bool = False,
+        within_documents: bool = False,
+    ) -> None:
+        """As `Sampler`. `position_ids` count from the start of each document; `within_documents` sets the label of each document's first
+        token to -100, so that no document is predicted from the one before. Raises what `Sampler` raises."""
+        self._run = run
+        self._arguments = (run, shards, rank, world, micro_batch, accumulation, wait_seconds)
+        self._position_ids = position_ids
+        self._within_documents = within_documents
+        with Sampler(*self._arguments) as sampler:
+            self.accumulation = sampler.accumulation
+            self.domains = sampler.domains
+        self._next = 0
+
+    def __iter__(self) -> Iterator[Item]:
+        """Items from where the dataset stands to the end of the run. Raises as `Sampler.batch`."""
+        worker = get_worker_info()
+        first, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        with Sampler(*self._arguments) as sampler:
+            item = self._next + first
+            while not sampler.ends_before(item // self.accumulation):
+                batch, step = divmod(item, self.accumulation)
+                try:
+                    rows = sampler.step(batch, step)
+                except HeadraceError:
+                    # The stage that was waited for may have ended the run.
+                    if sampler.ends_before(batch):
+                        return
+                    raise
+                item += stride
+                if worker is None:
+                    self._next = item
+                yield self._item(rows, step)
+
+    def given(self, item: Item) -> None:
+        """Says that the trainer has been given an item: `state_dict` counts it. Called by whoever iterates over workers (`StepLoader` does)."""
+        self._next = item["batch"] * self.accumulation + item["step"] + 1
+
+    def state_dict(self) -> Dict[str, Any]:
+        """After the item given last: the next batch and accumulation step, the stages known, and the hash of the last. Under 1 KB."""
+        schedule = self._schedule()
+        batch, step = divmod(self._next, self.accumulation)
+        return {
+            "batch": batch,
+            "step": step,
+            "accumulation": self.accumulation,
+            "stages": len(schedule.stages),
+            "hash": schedule.hash,
+        }
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """Goes to where a state stood, or a `Sampler`'s state. The world may be another, between batches.
+
+        Raises ERR_SCHEDULE when the schedule does not extend the one that the state knew, ERR_WORLD where a state inside a batch meets other steps.
+        """
+        parse.fields(state, "dataset state", "batch", "stages", "hash")
+        self._schedule().check_extends(
+            parse.whole(state["stages"], "dataset state.stages"), parse.string(state["hash"], "dataset state.hash")
+        )
+        step = parse.whole(state.get("step", 0), "dataset state.step")
+        if step and state["accumulation"] != self.accumulation:
+            raise HeadraceError(
+                "ERR_WORLD",
+                f"the state stands at step {step} of {state['accumulation']} in batch {state['batch']}, this rank takes {self.accumulation} steps "
+                "a batch; resume from a checkpoint between batches, or with the same accumulation",
+            )
+        self._next = parse.whole(state["batch"], "dataset state.batch") * self.accumulation + step
+
+    def _schedule(self) -> Schedule:
+        return self._run if isinstance(self._run, Schedule) else read_schedule(self._run)
+
+    def _item(self, rows: Batch, step: int) -> Item:
+        ids = torch.from_numpy(rows.tokens.astype(np.int64))
+        item: Item = {"input_ids": ids, "labels": ids}
+        if self._within_documents:
+            item["labels"] = labels = ids.clone()
+            for row in range(len(labels)):
+                labels[row, torch.from_numpy(rows.document_starts(row))] = IGNORED
+        if self._position_ids:
+            positions = np.stack([rows.position_ids(row) for row in range(len(ids))])
+            item["position_ids"] = torch.from_numpy(positions.astype(np.int64))
+        item["domains"] = torch.from_numpy(rows.domains.astype(np.int64))
+        item["batch"] = rows.index
+        item["step"] = step
+        return item
+
+
+class StepLoader(DataLoader):  # type: ignore[type-arg]
+    """A DataLoader over a `StepDataset` that knows what the trainer has been given, however far its workers are ahead."""
+
+    def __init__(self, dataset: StepDataset, **options: Any) -> None:
+        """`options` are DataLoader's (num_workers, prefetch_factor, pin_memory, ...); the dataset's items are batches already."""
+        super().__init__(dataset, batch_size=None, **options)
+        self._steps = dataset
+
+    def __iter__(self) -> Any:
+        for item in super().__iter__():
+            self._steps.given(item)
+            yield item
+
+    def state_dict(self) -> Dict[str, Any]:
+        """The dataset's, after the item that this loader gave last."""
+        return self._steps.state_dict()
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """The dataset's; takes effect at the next iteration."""
+        self._steps.load_state_dict(state)
+
+
+class RowDataset(Dataset):  # type: ignore[type-arg]
+    """Single rows of a run that is decided to its end: item i is row i mod B of batch i // B, in served order.
+
+    For trainers that shard and batch by themselves: without shuffling, B consecutive items are a global batch whoever takes them.
+    """
+
+    def __init__(self, run: Union[PathLike, Schedule], shards: PathLike) -> None:
+        """Raises ERR_UNDECIDED where the run has no decided end, and what `Sampler` raises."""
+        self.schedule = run if isinstance(run, Schedule) else read_schedule(run)
+        end, final = self.schedule.end
+        if end is None or not final:
+            decided = "has no end" if end is None else f"is decided for {end} batches only"
+            raise HeadraceError(
+                "ERR_UNDECIDED", f"the run {decided}, and a map-style dataset needs its length; use StepDataset"
+            )
+        self._shards = shards
+        self._reader: Optional[ShardReader] = None
+        self._plan = Plan(self.schedule)
+        self._rows = end * self.schedule.header.batch_rows
+        with ShardReader(shards) as reader:
+            require_shards(self.schedule, reader.manifest, str(shards))
+            self._streams = np.array([reader.domain(name) for name in self.schedule.header.domains], dtype=np.intp)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_reader": None, "_plan": None}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state, _plan=Plan(state["schedule"]))
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, i: int) -> Item:
+        return self.__getitems__([i])[0]
+
+    def __getitems__(self, indices: List[int]) -> List[Item]:
+        """Many at once, which is how a DataLoader asks. Raises IndexError outside [0, length)."""
+        if indices and (min(indices) < 0 or max(indices) >= self._rows):
+            raise IndexError(f"rows {min(indices)} to {max(indices)} are not all in a run of {self._rows}")
+        header = self.schedule.header
+        if self._reader is None:
+            self._reader = ShardReader(self._shards)
+        batches, positions = np.divmod(np.array(indices, dtype=np.int64), header.batch_rows)
+        ids = np.empty((len(indices), header.row_tokens + header.lookahead), dtype=np.int64)
+        domains = np.empty(len(indices), dtype=np.int64)
+        for batch in np.unique(batches).tolist():
+            mine = np.flatnonzero(batches == batch)
+            rows = self._plan.at(batch, positions[mine])
+            ids[mine] = self._reader.gather(self._streams[rows.domains], rows.starts, ids.shape[1])
+            domains[mine] = rows.domains
+        return [
+            {"input_ids": row, "labels": row, "domains": domain}
+            for row, domain in zip(torch.from_numpy(ids), torch.from_numpy(domains))
+        ]
