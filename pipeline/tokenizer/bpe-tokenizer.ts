@@ -4,7 +4,9 @@
 import { HeadraceError } from "../../core/errors.ts";
 import { decoderOf } from "./decode.ts";
 import { Encoder } from "./encoder.ts";
-import { KernelEncoder, kernelSupports } from "./kernel-encoder.ts";
+import { hasKernel, KernelEncoder } from "./kernel-encoder.ts";
+import { sentencePieceForm } from "./kernel-sentencepiece.ts";
+import { MOST_PIECES } from "./kernel-tables.ts";
 import { parseSpecialTokens, type SpecialTokens } from "./special-tokens.ts";
 import { changesTexts, withJoinedUnknowns, withTextRules } from "./text-rules.ts";
 import { type Tokenizer, tokenBuffer } from "./tokenizer.ts";
@@ -19,13 +21,16 @@ export interface BpeOptions {
   readonly specialTokens?: SpecialTokens;
 }
 
+/** Short chunks kept unless an option says otherwise. */
+export const CACHE_ENTRIES = 262_144;
+
 /**
  * A tokenizer over a vocabulary. Builds its tables once, in time linear in the pieces. One instance serves one thread.
  * Throws ERR_TOKENIZER when special tokens shall be parsed and no other tokenizer says how.
  */
 export function bpeTokenizer(name: string, vocabulary: Vocabulary, options: BpeOptions = {}): Tokenizer {
   const tokenType = vocabulary.pieces.length <= 65_536 ? "uint16" : "int32";
-  const inKernel = options.encoder !== "typescript" && kernelSupports(vocabulary);
+  const inKernel = options.encoder !== "typescript" && hasKernel && vocabulary.pieces.length < MOST_PIECES;
   const changed = changesTexts(vocabulary);
   const withoutBytes = !vocabulary.types.includes(PIECE_TYPE.byte);
   if (options.specialTokens === "parse" && (changed || withoutBytes))
@@ -33,11 +38,11 @@ export function bpeTokenizer(name: string, vocabulary: Vocabulary, options: BpeO
       "ERR_TOKENIZER",
       `${name} changes texts, has user-defined pieces or no byte fallback, and --special-tokens parse is not supported for such a model; leave it out, or ${WAY_OUT}`,
     );
-  const encoder = new (inKernel ? KernelEncoder : Encoder)(
-    changed ? { ...vocabulary, dummyPrefix: false } : vocabulary,
-    options.cacheEntries ?? 262_144,
-    tokenType,
-  );
+  const cacheEntries = options.cacheEntries ?? CACHE_ENTRIES;
+  const unchanged = changed ? { ...vocabulary, dummyPrefix: false } : vocabulary;
+  const encoder = inKernel
+    ? new KernelEncoder(sentencePieceForm(unchanged), cacheEntries, tokenType)
+    : new Encoder(unchanged, cacheEntries, tokenType);
   const plain: Tokenizer["encodeInto"] = (text, buffer, at) => encoder.encodeInto(text, buffer, at);
   let loneSurrogates = 0;
   const rules = changed ? withTextRules(vocabulary, plain) : plain;

@@ -1,5 +1,6 @@
 /**
- * From a text to ids by byte-level BPE: cut its UTF-8 by the pre-tokenizer, look every chunk up, merge those not seen before.
+ * From a text to ids by byte-level BPE: cut its UTF-8 by the pre-tokenizer, look every chunk up, merge those not seen before. The
+ * checking twin of the WebAssembly kernel (kernel-encoder.ts), and what runs where there is none.
  */
 import { type ByteLevelVocabulary, pieceBytes } from "./byte-level.ts";
 import { ChunkEncoder } from "./chunk-encoder.ts";

@@ -3,9 +3,11 @@
  */
 import { HeadraceError } from "../../core/errors.ts";
 import { addedTokenSplitter } from "./added-tokens.ts";
-import type { BpeOptions } from "./bpe-tokenizer.ts";
+import { type BpeOptions, CACHE_ENTRIES } from "./bpe-tokenizer.ts";
 import { type ByteLevelVocabulary, byteLevelFingerprint, pieceBytes } from "./byte-level.ts";
 import { ByteLevelEncoder } from "./byte-level-encoder.ts";
+import { byteLevelForm, kernelHolds } from "./kernel-byte-level.ts";
+import { hasKernel, KernelEncoder } from "./kernel-encoder.ts";
 import { ensureCapacity, type Tokenizer, tokenBuffer } from "./tokenizer.ts";
 import { normalizeNfc } from "./unicode.ts";
 
@@ -20,7 +22,11 @@ export function byteLevelTokenizer(
     vocabulary.pieces.length,
   );
   const tokenType = vocabularySize <= 65_536 ? "uint16" : "int32";
-  const encoder = new ByteLevelEncoder(vocabulary, options.cacheEntries ?? 262_144, tokenType);
+  const inKernel = options.encoder !== "typescript" && hasKernel && kernelHolds(vocabulary);
+  const cacheEntries = options.cacheEntries ?? CACHE_ENTRIES;
+  const encoder = inKernel
+    ? new KernelEncoder(byteLevelForm(vocabulary), cacheEntries, tokenType)
+    : new ByteLevelEncoder(vocabulary, cacheEntries, tokenType);
   const split = addedTokenSplitter(
     vocabulary.addedTokens,
     vocabulary.normalizer === "nfc" ? normalizeNfc : (text) => text,

@@ -1,11 +1,10 @@
 /**
- * The encoder in WebAssembly (kernel/): the ids of encoder.ts, its checking twin, several times faster, above all on text never seen.
+ * The encoder in WebAssembly (kernel/): the ids of encoder.ts and byte-level-encoder.ts, its checking twins, several times faster.
  * Text lies in the kernel's memory, which grows to the longest text so far and does not shrink. One instance serves one thread.
  */
 import { KERNEL_BASE64 } from "./kernel-module.ts";
-import { growTo, type Kernel, MOST_PIECES, placeTables } from "./kernel-tables.ts";
+import { growTo, type Kernel, type KernelForm, placeTables } from "./kernel-tables.ts";
 import { ensureCapacity, type TokenBuffer } from "./tokenizer.ts";
-import type { Vocabulary } from "./vocabulary.ts";
 import { webAssembly } from "./web-assembly.ts";
 
 const utf8 = new TextEncoder();
@@ -16,10 +15,10 @@ const FIRST_ROOM = 65_536;
 
 let compiled: object | undefined;
 
-/** Whether this runtime has WebAssembly (`node --jitless` has not) and the kernel can hold the ids. */
-export function kernelSupports({ pieces }: Vocabulary): boolean {
-  return webAssembly !== undefined && pieces.length < MOST_PIECES;
-}
+const SPACE = 0x20;
+
+/** Whether this runtime has WebAssembly (`node --jitless` has not). */
+export const hasKernel = webAssembly !== undefined;
 
 /** The encoder of one vocabulary. */
 export class KernelEncoder {
@@ -27,21 +26,29 @@ export class KernelEncoder {
   loneSurrogates = 0;
   readonly #kernel: Kernel;
   readonly #encode: (from: number, end: number, ids: number) => number;
-  readonly #prefix: 0 | 1;
+  readonly #form: Pick<KernelForm, "cut" | "prefix">;
   /** Where text lies in the kernel's memory. */
   readonly #textAt: number;
   #memory: Uint8Array<ArrayBuffer> = new Uint8Array();
   #room: Uint8Array<ArrayBuffer> = new Uint8Array();
   #ids: Uint16Array | Int32Array;
 
-  constructor(vocabulary: Vocabulary, cacheEntries: number, tokenType: "uint16" | "int32") {
+  constructor(form: KernelForm, cacheEntries: number, tokenType: "uint16" | "int32") {
     compiled ??= new webAssembly!.Module(Buffer.from(KERNEL_BASE64, "base64"));
-    this.#kernel = new webAssembly!.Instance(compiled).exports as Kernel;
-    this.#encode = tokenType === "uint16" ? this.#kernel.encode16 : this.#kernel.encode32;
+    const kernel = new webAssembly!.Instance(compiled).exports as Kernel;
+    const { encode16, encode32, encodePieces16, encodePieces32 } = kernel;
+    const entries = form.cut === "seams" ? [encode16, encode32] : [encodePieces16, encodePieces32];
+    this.#kernel = kernel;
+    this.#encode = entries[tokenType === "uint16" ? 0 : 1]!;
     this.#ids = tokenType === "uint16" ? new Uint16Array() : new Int32Array();
-    this.#prefix = vocabulary.dummyPrefix ? 1 : 0;
-    this.#textAt = placeTables(this.#kernel, vocabulary, cacheEntries) + 64;
+    this.#form = { cut: form.cut, prefix: form.prefix };
+    this.#textAt = placeTables(kernel, form, cacheEntries) + 64;
     this.#makeRoom(FIRST_ROOM);
+  }
+
+  /** Bytes left out so far because the vocabulary lacks them. */
+  get lostBytes(): number {
+    return this.#kernel.lostBytes.value;
   }
 
   /** Writes the ids of a text to `buffer.ids` from `at` on and returns how many. */
@@ -62,8 +69,11 @@ export class KernelEncoder {
     if (length === 0) return 0;
     const end = this.#textAt + offset + length;
     const idsAt = this.#textAt + this.#room.length + PADDING;
-    let from = this.#textAt + offset - this.#prefix;
-    if (this.#prefix === 1) this.#memory[from] = 0x20;
+    let from = this.#textAt + offset;
+    const { cut, prefix } = this.#form;
+    if (prefix === "always" || (prefix === "unless there" && this.#memory[from] !== SPACE))
+      this.#memory[--from] = SPACE;
+    if (cut === "pre-tokenizer") this.#kernel.startText();
     let out = at;
     while (from < end) {
       const count = this.#encode(from, end, idsAt);

@@ -1,61 +1,65 @@
 /**
- * The tables of a vocabulary in the kernel's memory: where each lies and in which form (kernel/tables.ts says what they are).
+ * Tables in the kernel's memory (kernel/tables.ts says what they are): where each lies, and those that every form of BPE has.
  */
 import { HeadraceError } from "../../core/errors.ts";
-import { mergeTable } from "./merge-table.ts";
-import { seamsOf } from "./seams.ts";
-import { byteIdsOf, type Vocabulary } from "./vocabulary.ts";
+import { findMerge, type MergeTable } from "./merge-table.ts";
 import type { Global, Memory } from "./web-assembly.ts";
 
-/** What the kernel exports; its globals that hold places and sizes of tables are named in this file. */
+/** What the kernel exports; its globals that hold places and sizes of tables are named where the tables are made. */
 export interface Kernel {
   readonly memory: Memory;
   /** Where the last call stopped: the text before it is encoded. */
   readonly stopped: Global;
+  /** Bytes left out so far because the vocabulary lacks them. */
+  readonly lostBytes: Global;
   base(): number;
+  enterPieces(end: number): void;
+  startText(): void;
   encode16(from: number, end: number, ids: number): number;
   encode32(from: number, end: number, ids: number): number;
+  encodePieces16(from: number, end: number, ids: number): number;
+  encodePieces32(from: number, end: number, ids: number): number;
 }
 
-/** Ids are below this: two and the result of their merge share a word of 64 bits. */
-export const MOST_PIECES = 2 ** 21 - 1;
+/** A vocabulary as the kernel takes it. */
+export interface KernelForm {
+  readonly tables: readonly Table[];
+  /** Globals that are no places of tables. */
+  readonly numbers: Readonly<Record<string, number>>;
+  /** What cuts a text into chunks. */
+  readonly cut: "seams" | "pre-tokenizer";
+  /** Whether a text that is not empty gets a space in front: never, always, or unless it begins with one. */
+  readonly prefix: "never" | "always" | "unless there";
+}
 
-/** Kernel's "no id", in an entry of a pair that does not merge. */
-const NONE = 0x3fffff;
-
-const PAGE = 65_536;
-
-interface Table {
+export interface Table {
+  /** The global that says where it lies. */
   readonly name: string;
   readonly bytes: number;
   readonly content?: Uint8Array | Int32Array;
 }
 
-/** Writes the tables and the empty cache into the kernel's memory and returns the first byte behind them, a multiple of 64. */
-export function placeTables(kernel: Kernel, vocabulary: Vocabulary, cacheEntries: number): number {
-  const { slots, mask, filter } = mergeTable(vocabulary);
-  const { ascii, characters, pairs } = seamsOf(vocabulary);
+/** Ids are below this: two and a merge share a word of 64 bits. */
+export const MOST_PIECES = 2 ** 21 - 1;
+
+/** Merges are fewer than this, which is the kernel's "no merge". */
+export const MOST_MERGES = 0x3fffff;
+
+const PAGE = 65_536;
+
+/** Writes the tables of a form and an empty cache into the kernel's memory and returns the first byte behind them, a multiple of 64. */
+export function placeTables(kernel: Kernel, form: KernelForm, cacheEntries: number): number {
   const setBits = Math.min(24, Math.max(1, Math.floor(Math.log2(cacheEntries / 2))));
   const longSlots = 2 ** Math.max(4, setBits - 3);
   const longStore = 64 * longSlots;
-  const { ranks } = vocabulary;
   const tables: readonly Table[] = [
     { name: "sets", bytes: 64 * 2 ** setBits },
     { name: "longSlots", bytes: 8 * longSlots },
     { name: "longStore", bytes: longStore },
-    table("asciiSeams", asciiSeams(ascii)),
-    table("pairs", pairs),
-    table("characters", characters),
-    table("byteIds", byteIdsOf(vocabulary)),
-    table("mergeFilter", filter),
-    table("mergeSlots", packed(slots)),
-    table("ranks", ranks),
-    table("asciiMerges", asciiMerges(vocabulary, characters)),
+    ...form.tables,
   ];
   const numbers: Readonly<Record<string, number>> = {
-    pairMask: pairs.length / 2 - 1,
-    characterCount: characters.length,
-    mergeMask: mask,
+    ...form.numbers,
     setShift: 64 - setBits,
     longMask: longSlots - 1,
     longStoreSize: longStore,
@@ -76,6 +80,8 @@ export function placeTables(kernel: Kernel, vocabulary: Vocabulary, cacheEntries
       );
   }
   for (const [name, value] of Object.entries(numbers)) globals[name]!.value = value;
+  const records = tables.findIndex(({ name }) => name === "pieceRecords");
+  if (records >= 0) kernel.enterPieces(places[records]! + tables[records]!.bytes);
   return end;
 }
 
@@ -94,45 +100,54 @@ export function growTo(memory: Memory, end: number): void {
   }
 }
 
-function table(name: string, content: Uint8Array | Int32Array): Table {
+export function table(name: string, content: Uint8Array | Int32Array): Table {
   return { name, bytes: content.byteLength, content };
 }
 
-/** By `left | right << 8`, as the kernel loads two bytes: 1 where a text can be cut. */
-function asciiSeams(ascii: Uint8Array): Uint8Array {
-  const seams = new Uint8Array(2 ** 15);
-  for (let left = 0; left < 128; left++)
-    for (let right = 0; right < 128; right++)
-      seams[left | (right << 8)] = ascii[(left << 8) | right] === 1 ? 0 : 1;
-  return seams;
+/** What a slot of the kernel's says of a pair: the rank of its merge, or the result. */
+export type MergeNumber = "rank" | "result";
+
+/** The tables of merges, `byteSymbols` being the symbol that each byte is by itself, or -1. */
+export function mergeTables(
+  merges: MergeTable,
+  number: MergeNumber,
+  byteSymbols: Int32Array,
+): Pick<KernelForm, "tables" | "numbers"> {
+  return {
+    tables: [
+      table("mergeFilter", merges.filter),
+      table("mergeSlots", packed(merges.slots, number)),
+      table("byteSymbols", byteSymbols),
+      table("byteMerges", byteMerges(merges, number, byteSymbols)),
+    ],
+    numbers: { mergeMask: merges.mask },
+  };
 }
 
-/** Quadruples of left, right, rank and result as words of left | right << 21 | result << 42, all ones where left is -1. */
-function packed(slots: Int32Array): Int32Array {
+const OFFSET: Readonly<Record<MergeNumber, number>> = { rank: 2, result: 3 };
+
+/** Quadruples of left, right, rank and result as words of left | right << 21 | number << 42, all ones where left is -1. */
+function packed(slots: Int32Array, number: MergeNumber): Int32Array {
   const words = new Int32Array(slots.length / 2).fill(-1);
   for (let i = 0; i < slots.length; i += 4) {
     const left = slots[i]!;
     if (left < 0) continue;
     const right = slots[i + 1]!;
     words[i / 2] = left | (right << 21);
-    words[i / 2 + 1] = (right >>> 11) | (slots[i + 3]! << 10);
+    words[i / 2 + 1] = (right >>> 11) | (slots[i + OFFSET[number]]! << 10);
   }
   return words;
 }
 
-/** By `left << 7 | right`: what two ASCII characters merge into, and its rank; NONE and -1 where they do not. */
-function asciiMerges({ splits, ranks }: Vocabulary, characters: Int32Array): Int32Array {
-  const byId = new Map<number, number>();
-  for (let byte = 0; byte < 128; byte++) if (characters[byte]! >= 0) byId.set(characters[byte]!, byte);
-  const words = new Int32Array(2 ** 15).fill(-1);
-  for (let i = 0; i < words.length; i += 2) words[i] = NONE;
-  for (let i = 0; i < splits.length; i += 3) {
-    const left = byId.get(splits[i]!);
-    const right = left === undefined ? undefined : byId.get(splits[i + 1]!);
-    if (left === undefined || right === undefined) continue;
-    const result = splits[i + 2]!;
-    words[2 * ((left << 7) | right)] = result;
-    words[2 * ((left << 7) | right) + 1] = ranks[result]!;
+/** By `left | right << 8`, as the kernel loads two bytes: the number of their merge and its rank, MOST_MERGES and -1 where they do not merge. */
+function byteMerges(merges: MergeTable, number: MergeNumber, byteSymbols: Int32Array): Int32Array {
+  const words = new Int32Array(2 ** 17).fill(-1);
+  for (let pair = 0; pair < 2 ** 16; pair++) {
+    const left = byteSymbols[pair & 255]!;
+    const right = byteSymbols[pair >> 8]!;
+    const at = left < 0 || right < 0 ? -1 : findMerge(merges, left, right);
+    words[2 * pair] = at < 0 ? MOST_MERGES : merges.slots[at + OFFSET[number]]!;
+    if (at >= 0) words[2 * pair + 1] = merges.slots[at + OFFSET.rank]!;
   }
   return words;
 }

@@ -3,7 +3,17 @@
  * a free entry) and 16 of ids, two to a set, and the older gives way. Up to 256 bytes: records in a store that starts anew when it is full.
  * Keys are compared whole, so a collision or a small table costs time and never changes an id.
  */
-import { longMask, longSlots, sets, setShift, store as records, storeSize } from "./tables";
+import {
+  longMask,
+  longSlots,
+  pieceMask,
+  pieceRecords,
+  pieceSlots,
+  sets,
+  setShift,
+  store as records,
+  storeSize,
+} from "./tables";
 
 /** Longest chunk, in bytes, of the first table and of the second. */
 export const SHORT_KEY: usize = 15;
@@ -90,12 +100,15 @@ export function findLong(from: usize, length: usize, hash: u32): usize {
   const slot = longSlots + (<usize>((hash >> 1) & longMask) << 3);
   if (load<u32>(slot) != hash) return 0;
   const record = records + load<u32>(slot, 4);
-  if (load<u32>(record) != <u32>length) return 0;
+  return isKey(record, from, length) ? record : 0;
+}
+
+function isKey(record: usize, from: usize, length: usize): bool {
+  if (load<u32>(record) != <u32>length) return false;
   const words = length & ~7;
   for (let i: usize = 0; i < words; i += 8)
-    if (load<u64>(record + i, 8) != load<u64>(from + i)) return 0;
-  if (load<u64>(record + words, 8) != lowWord(from + words, length & 7)) return 0;
-  return record;
+    if (load<u64>(record + i, 8) != load<u64>(from + i)) return false;
+  return load<u64>(record + words, 8) == lowWord(from + words, length & 7);
 }
 
 /** Bytes of a record in front of its ids. */
@@ -124,4 +137,36 @@ export function rememberLong<T>(from: usize, length: usize, hash: u32, ids: usiz
   store<u32>(slot, hash);
   store<u32>(slot, stored, 4);
   stored += size;
+}
+
+/** Enters the pieces whose records fill [pieceRecords, end): length, id and the key in whole words, as of long chunks, but never dropped. */
+export function enterPieces(end: usize): void {
+  for (let record = pieceRecords; record < end; ) {
+    const length = <usize>load<u32>(record);
+    const hash = longHash(record + 8, length);
+    let slot = pieceSlot(hash >> 1);
+    while (load<u32>(slot) != 0) slot = pieceSlot(<u32>((slot - pieceSlots) >> 3) + 1);
+    store<u32>(slot, hash);
+    store<u32>(slot, <u32>(record - pieceRecords), 4);
+    record += recordHead(length);
+  }
+}
+
+/** The piece of these bytes, or -1. */
+export function findPiece(from: usize, length: usize): i32 {
+  const hash = longHash(from, length);
+  let slot = pieceSlot(hash >> 1);
+  while (true) {
+    const seen = load<u32>(slot);
+    if (seen == 0) return -1;
+    const record = pieceRecords + load<u32>(slot, 4);
+    if (seen == hash && isKey(record, from, length)) return load<i32>(record, 4);
+    slot = pieceSlot(<u32>((slot - pieceSlots) >> 3) + 1);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function pieceSlot(number: u32): usize {
+  return pieceSlots + (<usize>(number & pieceMask) << 3);
 }

@@ -3,12 +3,13 @@
  * Up to 64 symbols are kept as bits of a word and scanned for every merge; more keep a heap.
  */
 import { pairHash } from "./seams";
-import { mergeFilter, mergeMask, mergeSlots, ranks } from "./tables";
+import { mergeFilter, mergeMask, mergeSlots, ranks, results as made } from "./tables";
 
-const SHORT: u32 = 64;
+/** Symbols that are kept as bits of a word. */
+export const SHORT: u32 = 64;
 const NEVER: u32 = 0xffffffff;
 
-/** No id; what `seen >> 42` is in a free slot. */
+/** No merge; what `seen >> 42` is in a free slot. */
 export const NONE: u32 = 0x3fffff;
 const FREE: u64 = -1;
 const KEY_BITS: u64 = 0x3ffffffffff;
@@ -19,7 +20,7 @@ const POSITION_BITS: u32 = 6;
 // @ts-ignore: decorator
 @lazy const keys = memory.data(4 * SHORT, 16);
 // @ts-ignore: decorator
-@lazy const results = memory.data(4 * SHORT, 16);
+@lazy const merges = memory.data(4 * SHORT, 16);
 
 /** Bytes of scratch memory behind `count` symbols that merging them takes. */
 export function scratchBytes(count: u32): usize {
@@ -34,7 +35,7 @@ export function mergeSymbols(symbols: usize, count: u32): u32 {
   return mergeShort(symbols, count);
 }
 
-/** The id that a pair merges into, or NONE. */
+/** The merge of a pair, or NONE. */
 // @ts-ignore: decorator
 @inline
 function findMerge(left: u32, right: u32): u32 {
@@ -52,24 +53,31 @@ function findMerge(left: u32, right: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function rankOf(id: u32): u32 {
-  return load<u32>(ranks + (<usize>id << 2));
+function rankOf(merge: u32): u32 {
+  return ranks == 0 ? merge : load<u32>(ranks + (<usize>merge << 2));
 }
 
-/** Notes what the pair at `left` and `right` merges into, and its key. */
+/** The id that a merge makes. */
+// @ts-ignore: decorator
+@inline
+function resultOf(merge: u32): u32 {
+  return made == 0 ? merge : load<u32>(made + (<usize>merge << 2));
+}
+
+/** Notes the merge of the pair at `left` and `right`, and its key. */
 // @ts-ignore: decorator
 @inline
 function look(symbols: usize, left: u32, right: u32): void {
-  const result = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
-  note(left, result, result == NONE ? 0 : rankOf(result));
+  const merge = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
+  note(left, merge, merge == NONE ? 0 : rankOf(merge));
 }
 
-/** Notes the result of the pair that starts at `left`. */
+/** Notes the merge of the pair that starts at `left`. */
 // @ts-ignore: decorator
 @inline
-export function note(left: u32, result: u32, rank: u32): void {
-  store<u32>(results + (left << 2), result);
-  store<u32>(keys + (left << 2), result == NONE ? NEVER : (rank << POSITION_BITS) | left);
+export function note(left: u32, merge: u32, rank: u32): void {
+  store<u32>(merges + (left << 2), merge);
+  store<u32>(keys + (left << 2), merge == NONE ? NEVER : (rank << POSITION_BITS) | left);
 }
 
 /** Merges up to 64 symbols whose pairs have been noted. */
@@ -81,7 +89,7 @@ export function mergeShort(symbols: usize, count: u32): u32 {
     for (let i: u32 = 0; i < pairCount; i++) best = min(best, load<u32>(keys + (i << 2)));
     if (best == NEVER) break;
     const left = best & (SHORT - 1);
-    store<u32>(symbols + (left << 2), load<u32>(results + (left << 2)));
+    store<u32>(symbols + (left << 2), resultOf(load<u32>(merges + (left << 2))));
     // In two shifts, because a shift by 64 is none.
     const right = left + 1 + <u32>ctz((alive >> left) >> 1);
     alive &= ~((<u64>1) << right);
@@ -122,9 +130,9 @@ function mergeLong(symbols: usize, count: u32): u32 {
     const left = <u32>key;
     const right = load<i32>(next + (left << 2));
     if (right < 0) continue;
-    const result = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
-    if (result == NONE || rankOf(result) != <u32>(key >> 32)) continue;
-    store<u32>(symbols + (left << 2), result);
+    const merge = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
+    if (merge == NONE || rankOf(merge) != <u32>(key >> 32)) continue;
+    store<u32>(symbols + (left << 2), resultOf(merge));
     const after = load<i32>(next + (right << 2));
     store<i32>(next + (left << 2), after);
     if (after >= 0) store<i32>(previous + (after << 2), left);

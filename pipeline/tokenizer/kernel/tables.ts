@@ -11,18 +11,32 @@ export let pairMask: u32 = 0;
 /** Id by code point, -1 where the code point is no piece, and how many there are. */
 export let characters: usize = 0;
 export let characterCount: u32 = 0;
-/** Ids of the 256 byte pieces. */
+/** Ids of the 256 byte pieces, -1 for a byte that has none. */
 export let byteIds: usize = 0;
+/** The symbol that each byte is by itself, -1 where it takes more than one byte to tell. */
+export let byteSymbols: usize = 0;
 /** A million bits, one set for every pair of ids that merges. */
 export let mergeFilter: usize = 0;
-/** Pairs that merge: an open-addressed table of words, left | right << 21 | result << 42, all ones in a free slot. */
+/** Pairs that merge: an open-addressed table of words, left | right << 21 | merge << 42, all ones in a free slot. */
 export let mergeSlots: usize = 0;
 /** Slots of it, a power of two, less one. */
 export let mergeMask: u32 = 0;
-/** Rank by id of what a merge makes. */
+/** Rank by merge and result by merge; 0 where a merge is its rank, or its result. */
 export let ranks: usize = 0;
-/** The same answers for pairs of ASCII characters, by `left << 7 | right`: result | rank << 32, all ones where they do not merge. */
-export let asciiMerges: usize = 0;
+export let results: usize = 0;
+/** The same answers for pairs of bytes that are symbols, by `left | right << 8`: merge | rank << 32, all ones where they do not merge. */
+export let byteMerges: usize = 0;
+/** Chunks of up to so many bytes that are a piece become it whatever the merges say; 0 for none. Slots of (hash, place of the record). */
+export let longestPiece: usize = 0;
+export let pieceSlots: usize = 0;
+export let pieceMask: u32 = 0;
+export let pieceRecords: usize = 0;
+/** The steps of the pre-tokenizer, a byte each. */
+export let steps: usize = 0;
+export let stepCount: u32 = 0;
+/** Classes of code points in blocks of 256, and the block of each 256 code points. */
+export let classes: usize = 0;
+export let classBlocks: usize = 0;
 /** Sets of two entries of 32 bytes for chunks of up to 15 bytes; `hash >> setShift` is the set. */
 export let sets: usize = 0;
 export let setShift: u32 = 0;

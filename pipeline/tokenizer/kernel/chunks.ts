@@ -1,0 +1,164 @@
+/**
+ * One chunk of a text to its ids: from the cache, or by merging, and then it is remembered.
+ */
+import {
+  entryIds,
+  findLong,
+  findPiece,
+  highWord,
+  LONG_KEY,
+  longHash,
+  lowWord,
+  recordHead,
+  rememberLong,
+  rememberShort,
+  SHORT_KEY,
+  setOf,
+} from "./cache";
+import { mergeShort, mergeSymbols, note, scratchBytes, SHORT } from "./merges";
+import { byteIds, byteMerges, byteSymbols, characterCount, characters, longestPiece } from "./tables";
+import { codePointAt, sequenceLength } from "./utf8";
+
+/** Bytes of UTF-8 that a call encodes before it stops at the end of a chunk, so that its ids stay near the processor and no call runs for long. */
+export const STRIDE: usize = 65_536;
+
+/** Bytes behind a text that are read or, behind ids, written. */
+const PADDING: usize = 80;
+
+/** Bytes left out so far because the vocabulary has no piece for them. */
+export let lostBytes: f64 = 0;
+
+// @ts-ignore: decorator
+@lazy const shortSymbols = memory.data(4 * SHORT, 16);
+
+/** Writes the ids of the chunk [from, to) to `out` and returns where they end. Up to 64 bytes behind them may be overwritten. */
+// @ts-ignore: decorator
+@inline
+export function encodeChunk<T>(from: usize, to: usize, out: usize): usize {
+  const length = to - from;
+  if (length > SHORT_KEY) return longer<T>(from, to, out);
+  const low = lowWord(from, length);
+  const high = highWord(from, length);
+  const set = setOf(low, high);
+  const first = (load<u64>(set) ^ low) | (load<u64>(set, 8) ^ high);
+  const second = (load<u64>(set, 32) ^ low) | (load<u64>(set, 40) ^ high);
+  if (u32(first != 0) & u32(second != 0)) return missed<T>(set, low, high, from, to, out);
+  const entry = set + (<usize>(first != 0) << 5);
+  if (sizeof<T>() == 2) {
+    store<u64>(out, load<u64>(entry, 18));
+    store<u64>(out, load<u64>(entry, 24), 6);
+    return out + (<usize>load<u16>(entry, 16) << 1);
+  }
+  store<u64>(out, load<u64>(entry, 20));
+  store<u32>(out, load<u32>(entry, 28), 8);
+  return out + (<usize>load<u32>(entry, 16) << 2);
+}
+
+/** A chunk that the first table lacks; one with more ids than fit there is remembered as if it were longer. */
+function missed<T>(set: usize, low: u64, high: u64, from: usize, to: usize, out: usize): usize {
+  const lost = lostBytes;
+  const length = to - from;
+  const hash = longHash(from, length);
+  const record = findLong(from, length, hash);
+  if (record != 0) return copyIds<T>(record, length, out);
+  const count = merged<T>(from, to, out, shortSymbols);
+  if (lostBytes == lost) {
+    if (count <= entryIds<T>()) rememberShort<T>(set, low, high, out, count);
+    else rememberLong<T>(from, length, hash, out, count);
+  }
+  return out + count * sizeof<T>();
+}
+
+/** A chunk too long for the first table. */
+function longer<T>(from: usize, to: usize, out: usize): usize {
+  const length = to - from;
+  if (length > LONG_KEY) {
+    const symbols = (out + (length + PADDING) * sizeof<T>() + 7) & ~7;
+    reserve(symbols + 4 * length + scratchBytes(<u32>length) + roomFor<T>());
+    return out + merged<T>(from, to, out, symbols) * sizeof<T>();
+  }
+  const hash = longHash(from, length);
+  const record = findLong(from, length, hash);
+  if (record != 0) return copyIds<T>(record, length, out);
+  const lost = lostBytes;
+  const symbols = (out + (LONG_KEY + PADDING) * sizeof<T>() + 7) & ~7;
+  reserve(symbols + 4 * LONG_KEY + scratchBytes(<u32>LONG_KEY));
+  const count = merged<T>(from, to, out, symbols);
+  if (lostBytes == lost) rememberLong<T>(from, length, hash, out, count);
+  return out + count * sizeof<T>();
+}
+
+// @ts-ignore: decorator
+@inline
+function copyIds<T>(record: usize, length: usize, out: usize): usize {
+  const size = <usize>load<u32>(record, 4) * sizeof<T>();
+  memory.copy(out, record + recordHead(length), size);
+  return out + size;
+}
+
+/** Encodes a chunk without the cache and returns how many ids it has. */
+function merged<T>(from: usize, to: usize, out: usize, symbols: usize): usize {
+  const length = to - from;
+  if (length <= longestPiece) {
+    const piece = findPiece(from, length);
+    if (piece >= 0) {
+      store<T>(out, <T>piece);
+      return 1;
+    }
+  }
+  let count: u32 = length <= SHORT ? mergedBytes(from, <u32>length, symbols) : 0;
+  if (count == 0) count = mergeSymbols(symbols, symbolsOf(from, to, symbols));
+  for (let i: usize = 0; i < count; i++)
+    store<T>(out + i * sizeof<T>(), <T>load<u32>(symbols + (i << 2)));
+  return count;
+}
+
+/** Merges up to 64 bytes each of which is a symbol, their pairs looked up directly; returns 0 if one is none. */
+function mergedBytes(from: usize, length: u32, symbols: usize): u32 {
+  for (let i: u32 = 0; i < length; i++) {
+    const byte = <usize>load<u8>(from + i);
+    const id = load<i32>(byteSymbols + (byte << 2));
+    if (id < 0) return 0;
+    store<i32>(symbols + (i << 2), id);
+    const pair = load<u64>(byteMerges + (<usize>load<u16>(from + i) << 3));
+    note(i, <u32>pair, <u32>(pair >> 32));
+  }
+  return mergeShort(symbols, length);
+}
+
+/** Writes the symbols of a chunk: code points as their pieces, or as their bytes where they are none. Returns how many. */
+function symbolsOf(from: usize, to: usize, symbols: usize): u32 {
+  let count: u32 = 0;
+  for (let at = from; at < to; ) {
+    const point = codePointAt(at);
+    const next = at + sequenceLength(load<u8>(at));
+    const id = point < characterCount ? load<i32>(characters + (<usize>point << 2)) : -1;
+    if (id >= 0) {
+      store<i32>(symbols + ((count++) << 2), id);
+      at = next;
+    }
+    for (; at < next; at++) {
+      const byte = load<i32>(byteIds + (<usize>load<u8>(at) << 2));
+      if (byte >= 0) store<i32>(symbols + ((count++) << 2), byte);
+      else lostBytes++;
+    }
+  }
+  return count;
+}
+
+/** Makes room for the ids of a call. */
+export function reserveIds<T>(ids: usize): void {
+  reserve(ids + roomFor<T>());
+}
+
+// @ts-ignore: decorator
+@inline
+function roomFor<T>(): usize {
+  return (STRIDE + LONG_KEY + PADDING) * sizeof<T>();
+}
+
+/** Grows the memory so that it ends behind `end`. */
+function reserve(end: usize): void {
+  const missing = <i32>((end + 0xffff) >> 16) - memory.size();
+  if (missing > 0 && memory.grow(missing) < 0) unreachable();
+}
