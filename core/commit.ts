@@ -3,7 +3,7 @@
  * After a crash the last good state is readable; what is left over ends in `.tmp` and may be deleted.
  */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { HeadraceError, messageOf } from "./errors.ts";
 
@@ -53,6 +53,17 @@ export async function writeFileWhole(path: string, data: string | Uint8Array): P
     await pending.commit();
   } finally {
     await pending.abort();
+  }
+}
+
+/**
+ * Removes what crashes left in a folder of the files of these names. For who has the folder to itself: the temporary files of a process
+ * that is writing there now would go too.
+ */
+export async function removeLeftovers(folder: string, names: readonly string[]): Promise<void> {
+  for (const entry of await readdir(folder)) {
+    const name = /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(entry)?.[1];
+    if (name !== undefined && names.includes(name)) await rm(join(folder, entry), { force: true });
   }
 }
 

@@ -25,6 +25,7 @@ import { SECTION_RECORDS } from "./section.ts";
 import type { TaskProgress } from "./task.ts";
 import { committedSections, finishedTask, sectionFolders } from "./task-folder.ts";
 import type { TaskManifest } from "./task-manifest.ts";
+import { tidyFinished } from "./tidy.ts";
 import type { WorkSetup } from "./work.ts";
 import type { BuildJob } from "./worker.ts";
 
@@ -43,7 +44,10 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
     description: { ...prepared.description, inputs: inputIdentity(prepared) },
   };
   const finished = await finishedBuild(claim);
-  if (finished) return report(finished, null);
+  if (finished) {
+    await tidyFinished(claim);
+    return report(finished, null);
+  }
   const lock = await acquireLock(join(buildFolder, "lock"));
   const ledger = openLedger(buildFolder);
   try {

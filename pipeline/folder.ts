@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileWhole } from "../core/commit.ts";
+import { removeLeftovers, writeFileWhole } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { anything, object, oneOf, parseJson, record } from "../core/parse.ts";
 import { GAP, MANIFEST, ORIGIN, readManifest, type ShardManifest, SPLITS } from "../shards/index.ts";
@@ -34,6 +34,9 @@ export const BUILD_FILES: readonly string[] = [
   "scores",
   ...SPLITS,
 ];
+
+/** Files of `.build` that are written whole, each beside its place first. */
+const SCRATCH_FILES = ["build.json", "calibration.json", "notes.json"];
 
 /**
  * The manifest, where this very build is finished already; undefined where there is work to do.
@@ -66,6 +69,7 @@ export async function finishedBuild(claim: Claim): Promise<ShardManifest | undef
 /** Makes the folder this build's: writes its plan, and removes finished shards that are to be replaced. */
 export async function claimFolder({ dir, buildFolder, description: described }: Claim): Promise<void> {
   await mkdir(buildFolder, { recursive: true });
+  await removeTemporaries({ dir, buildFolder });
   await rm(join(dir, MANIFEST), { force: true }); // first: without a manifest the rest is garbage by definition
   for (const name of BUILD_FILES) await rm(join(dir, name), { recursive: true, force: true });
   const { inputs, ...description } = described;
@@ -73,6 +77,15 @@ export async function claimFolder({ dir, buildFolder, description: described }: 
     join(buildFolder, "build.json"),
     `${JSON.stringify({ format: "headrace-build/1", description, inputs })}\n`,
   );
+}
+
+/** Removes the temporary files that a crash left. For who holds the lock of the folder. */
+export async function removeTemporaries({
+  dir,
+  buildFolder,
+}: Pick<Claim, "dir" | "buildFolder">): Promise<void> {
+  await removeLeftovers(dir, BUILD_FILES);
+  await removeLeftovers(buildFolder, SCRATCH_FILES);
 }
 
 async function readPlan(buildFolder: string): Promise<ReturnType<typeof planOf> | undefined> {

@@ -29,6 +29,7 @@ import { planRefilter, type RefilterOptions, type RefilterPlan } from "./refilte
 import type { Bucket, Rejoined, Where } from "./rejoin.ts";
 import { type BuildReport, reportOf } from "./report.ts";
 import { sampleTable, scoresOfRow, tableBatches } from "./table-sample.ts";
+import { tidyFinished } from "./tidy.ts";
 import type { BuildJob } from "./worker.ts";
 
 /** More documents than this are sampled, unless told otherwise: a calibration holds them in memory. */
@@ -63,7 +64,10 @@ export async function refilter(options: RefilterOptions): Promise<BuildReport> {
     },
   };
   const finished = await finishedBuild(claim);
-  if (finished) return report(finished, null);
+  if (finished) {
+    await tidyFinished(claim);
+    return report(finished, null);
+  }
   const lock = await acquireLock(join(buildFolder, "lock"));
   try {
     await claimFolder(claim);

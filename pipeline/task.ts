@@ -3,7 +3,7 @@
  * over undone: decompressed, but neither parsed nor tokenized. What a task writes depends on its files and the setup alone.
  */
 import { join } from "node:path";
-import { writeFileWhole } from "../core/commit.ts";
+import { removeLeftovers, writeFileWhole } from "../core/commit.ts";
 import type { Document } from "../core/document.ts";
 import { addAccounts } from "./account.ts";
 import type { Curator } from "./curator.ts";
@@ -40,6 +40,7 @@ export interface TaskContext {
 /** Runs a task from where its last committed section ends, and commits it. */
 export async function runTask(task: Task, context: TaskContext): Promise<TaskManifest> {
   const { curator, buildFolder } = context;
+  const folder = taskFolder(buildFolder, task.key);
   const before = await committedSections(buildFolder, task.key);
   const after = before.at(-1)?.next === null ? [] : await runSections(task, context, before);
   const sections = [...before, ...after];
@@ -59,7 +60,8 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
     loneSurrogates: sum(({ loneSurrogates }) => loneSurrogates),
     lostBytes: sum(({ lostBytes }) => lostBytes),
   };
-  await writeFileWhole(join(taskFolder(buildFolder, task.key), "task.json"), `${JSON.stringify(manifest)}\n`);
+  await removeLeftovers(folder, ["task.json"]);
+  await writeFileWhole(join(folder, "task.json"), `${JSON.stringify(manifest)}\n`);
   return manifest;
 }
 

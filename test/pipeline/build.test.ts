@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { build, loadTokenizer } from "../../pipeline/index.ts";
 import { openShard, openStream, readManifest } from "../../shards/index.ts";
-import { ROOT, shared, temporaryFolder } from "../support.ts";
+import { shared, temporaryFolder } from "../support.ts";
 import { lineOf, SET_NAMES, textOf, tree, writeCorpus, writeFile } from "./corpus.ts";
 
 const DROP = "ads=0.5:documents,fluency=0.15:documents";
@@ -53,35 +50,6 @@ test("every record is kept, held out, dropped or quarantined, and the tokens are
     quarantine.map(({ source, line }) => `${source}:${line}`),
     ["b.jsonl:1", "b.jsonl:2", "b.jsonl:3"],
   );
-});
-
-test("a build killed at any moment goes on to the same bytes", { timeout: 120_000 }, async () => {
-  const folder = temporaryFolder();
-  const corpus = join(folder, "in");
-  writeCorpus(corpus, 8, 150);
-  await build({ inputs: [corpus], out: join(folder, "undisturbed"), drop: DROP, workers: 2 });
-  const expected = tree(join(folder, "undisturbed"));
-  const out = join(folder, "killed");
-  const tasks = join(out, ".build/tasks");
-  const finished = () =>
-    existsSync(tasks)
-      ? readdirSync(tasks).filter((name) => existsSync(join(tasks, name, "task.json"))).length
-      : 0;
-  // Killed when so many tasks are finished, and once in the middle of the compaction.
-  for (const until of [() => finished() >= 1, () => finished() >= 4, () => existsSync(join(out, "train"))]) {
-    const child = spawn(
-      process.execPath,
-      [join(ROOT, "scripts/headrace.ts"), "build", corpus, "--out", out, "--drop", DROP, "--workers", "2"],
-      { stdio: "ignore" },
-    );
-    const ended = once(child, "exit");
-    while (child.exitCode === null && !until()) await sleep(2);
-    child.kill("SIGKILL");
-    await ended;
-  }
-  const report = await build({ inputs: [corpus], out, drop: DROP, workers: 2 });
-  assert.ok(report.reused === null || report.reused >= 4, `${report.reused} tasks reused`);
-  assert.deepEqual(tree(out), expected);
 });
 
 test("a finished build is not done again, and a changed input makes new tasks of the changed files alone", async () => {

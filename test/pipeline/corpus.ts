@@ -51,7 +51,7 @@ export function writeFile(path: string, data: string | Uint8Array): void {
 }
 
 /** SHA-256 of every file under a folder by path, but for the build's own scratch. */
-export function tree(folder: string): Readonly<Record<string, string>> {
+export function tree(folder: string): Record<string, string> {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
