@@ -131,6 +131,17 @@ class ShardReader:
             out[i] = file[first : first + width]
         return out
 
+    def touch(self, places: Places) -> None:
+        """Brings rows into the page cache without copying them: one token of each page is read. Raises ERR_SHARD."""
+        page = max(1, mmap.PAGESIZE // self.token_type.itemsize)
+        for shard, first, domain, start in zip(
+            places.shards.tolist(), places.elements.tolist(), places.domains.tolist(), places.starts.tolist()
+        ):
+            if shard < 0:
+                self._across(np.empty(places.width, dtype=self.token_type), domain, start)
+            else:
+                self._map(shard)[first : first + places.width : page].max()
+
     def document_starts(self, domain: int, start: int, width: int) -> np.ndarray:
         """Places in a row at which a document begins, ascending, in [0, width). int64. A row that begins inside a document does not start with 0."""
         found: List[np.ndarray] = []

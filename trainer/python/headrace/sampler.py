@@ -139,20 +139,19 @@ class Sampler:
 
     def step(self, k: int, step: int) -> Batch:
         """One accumulation step of a batch: its micro-batch alone is read. Raises as `batch`, and ERR_ARGUMENT outside [0, accumulation)."""
-        if not 0 <= step < self._accumulation:
-            raise HeadraceError("ERR_ARGUMENT", f"step {step} is not in a batch of {self._accumulation} steps")
         return self._serve(k, step, 1)
 
+    def touch(self, k: int, step: int) -> None:
+        """Brings the rows of a step into the page cache, where whoever serves it finds them. Raises as `step`."""
+        self.reader.touch(self._places(k, step, 1))
+
     def _serve(self, k: int, step: int, steps: int) -> Batch:
-        self._wait_for(k)
+        places = self._places(k, step, steps)
         planned = self._planned(k)
         rows = planned.block[k - planned.block.first]
-        row = (k - planned.block.first) * len(rows)
         served: Optional[str] = planned.served[k - planned.block.first]
-        first, count = step * self._micro_batch, steps * self._micro_batch
-        if count < len(rows):
-            rows, served = rows.part(first, first + count), None
-        places = planned.places.part(row + first, row + first + count)
+        if steps < self._accumulation:
+            rows, served = rows.part(step * self._micro_batch, (step + steps) * self._micro_batch), None
         header = self.schedule.header
         return Batch(
             index=k,
@@ -166,6 +165,14 @@ class Sampler:
             _reader=self.reader,
             _places=places,
         )
+
+    def _places(self, k: int, step: int, steps: int) -> Places:
+        if not 0 <= step < self._accumulation:
+            raise HeadraceError("ERR_ARGUMENT", f"step {step} is not in a batch of {self._accumulation} steps")
+        self._wait_for(k)
+        planned = self._planned(k)
+        first = (k - planned.block.first) * len(self._positions) + step * self._micro_batch
+        return planned.places.part(first, first + steps * self._micro_batch)
 
     def plan_rows(self, k: int) -> Rows:
         """This rank's rows of a decided batch, without their tokens."""

@@ -6,7 +6,8 @@ fetch ahead, or on where a job was killed. Needs torch.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Optional, Union
+import itertools
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar, Union
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ IGNORED = -100
 """The label of a token that is not to be predicted (torch.nn.functional.cross_entropy's `ignore_index`)."""
 
 Item = Dict[str, Any]
+T = TypeVar("T")
 
 
 class StepDataset(IterableDataset):  # type: ignore[type-arg]
@@ -52,30 +54,40 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
         self._arguments = (run, shards, rank, world, micro_batch, accumulation, wait_seconds)
         self._position_ids = position_ids
         self._within_documents = within_documents
-        with Sampler(*self._arguments) as sampler:
+        with self.sampler() as sampler:
             self.accumulation = sampler.accumulation
             self.domains = sampler.domains
         self._next = 0
 
     def __iter__(self) -> Iterator[Item]:
         """Items from where the dataset stands to the end of the run. Raises as `Sampler.batch`."""
+        alone = get_worker_info() is None
+        with self.sampler() as sampler:
+            for batch, step in self.walk(sampler, sampler.step):
+                if alone:
+                    self._next = batch.index * self.accumulation + step + 1
+                yield self.item(batch, step)
+
+    def walk(self, sampler: Sampler, act: Callable[[int, int], T]) -> Iterator[Tuple[T, int]]:
+        """Does something with each step that is this process's to make, from where the dataset stands: what it gave, and the step."""
         worker = get_worker_info()
         first, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        with Sampler(*self._arguments) as sampler:
-            item = self._next + first
-            while not sampler.ends_before(item // self.accumulation):
-                batch, step = divmod(item, self.accumulation)
-                try:
-                    rows = sampler.step(batch, step)
-                except HeadraceError:
-                    # The stage that was waited for may have ended the run.
-                    if sampler.ends_before(batch):
-                        return
-                    raise
-                item += stride
-                if worker is None:
-                    self._next = item
-                yield self._item(rows, step)
+        for item in itertools.count(self._next + first, stride):
+            batch, step = divmod(item, self.accumulation)
+            if sampler.ends_before(batch):
+                return
+            try:
+                made = act(batch, step)
+            except HeadraceError:
+                # The stage that was waited for may have ended the run.
+                if sampler.ends_before(batch):
+                    return
+                raise
+            yield made, step
+
+    def sampler(self) -> Sampler:
+        """A sampler of this rank's rows; close it."""
+        return Sampler(*self._arguments)
 
     def given(self, item: Item) -> None:
         """Says that the trainer has been given an item: `state_dict` counts it. Called by whoever iterates over workers (`StepLoader` does)."""
@@ -114,7 +126,8 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
     def _schedule(self) -> Schedule:
         return self._run if isinstance(self._run, Schedule) else read_schedule(self._run)
 
-    def _item(self, rows: Batch, step: int) -> Item:
+    def item(self, rows: Batch, step: int) -> Item:
+        """A step's rows as tensors."""
         ids = torch.from_numpy(rows.tokens.astype(np.int64))
         item: Item = {"input_ids": ids, "labels": ids}
         if self._within_documents:
@@ -130,18 +143,44 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
         return item
 
 
+class _Touched(IterableDataset):  # type: ignore[type-arg]
+    """What the workers of a `StepLoader` run: (batch, step) of each step, once its rows are in the page cache."""
+
+    def __init__(self, steps: StepDataset) -> None:
+        self.steps = steps
+
+    def __iter__(self) -> Iterator[Tuple[int, int]]:
+        with self.steps.sampler() as sampler:
+
+            def touch(batch: int, step: int) -> int:
+                sampler.touch(batch, step)
+                return batch
+
+            yield from self.steps.walk(sampler, touch)
+
+
 class StepLoader(DataLoader):  # type: ignore[type-arg]
-    """A DataLoader over a `StepDataset` that knows what the trainer has been given, however far its workers are ahead."""
+    """A DataLoader over a `StepDataset` that knows what the trainer has been given, however far its workers are ahead.
+
+    Rows do not travel between processes, which costs more than reading them: workers bring them into the page cache, and this process
+    copies them out of the mapped files.
+    """
 
     def __init__(self, dataset: StepDataset, **options: Any) -> None:
         """`options` are DataLoader's (num_workers, prefetch_factor, pin_memory, ...); the dataset's items are batches already."""
-        super().__init__(dataset, batch_size=None, **options)
+        super().__init__(_Touched(dataset) if options.get("num_workers") else dataset, batch_size=None, **options)
         self._steps = dataset
 
     def __iter__(self) -> Any:
-        for item in super().__iter__():
-            self._steps.given(item)
-            yield item
+        if not self.num_workers:
+            yield from super().__iter__()
+            return
+        pins = self.pin_memory and torch.cuda.is_available()
+        with self._steps.sampler() as sampler:
+            for batch, step in super().__iter__():
+                item = self._steps.item(sampler.step(batch, step), step)
+                self._steps.given(item)
+                yield {k: v.pin_memory() if pins and torch.is_tensor(v) else v for k, v in item.items()}
 
     def state_dict(self) -> Dict[str, Any]:
         """The dataset's, after the item that this loader gave last."""
