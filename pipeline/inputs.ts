@@ -2,10 +2,10 @@
  * Which files a build reads: files, folders and patterns to one sorted list, before anything is decompressed.
  * What is not read is listed with the reason; what cannot be read stays in the list and becomes an incident when it is its turn.
  */
-import { type FileHandle, open } from "node:fs/promises";
 import { relative, sep } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
-import { missing, type Search, searchInput, statusOf } from "./search.ts";
+import { noFile, openInput, statusOf, unreachable } from "./input-fault.ts";
+import { type Search, searchInput } from "./search.ts";
 import { formatByName, type InputFormat, SNIFF_BYTES, type Sniffed, sniff } from "./sniff.ts";
 
 export type { InputFormat } from "./sniff.ts";
@@ -109,20 +109,29 @@ async function look(path: string, source: string, named: boolean): Promise<Looke
   if (typeof status === "string" || !status.isFile()) {
     if (byName === null)
       throw new HeadraceError("ERR_INPUT", `input ${path} is not a file; name a file or a folder`);
-    const reason =
-      typeof status === "string" ? await missing(path, status) : "is a folder named like a file; rename it";
+    const reason = typeof status === "string" ? await unreachable(path, status) : noFile(status);
     return { file: { path, source, bytes: 0, modified: 0, format: byName }, foreign: `${source} ${reason}` };
   }
-  const sniffed = await sniffFile(path);
+  const looked = await lookInside(path);
+  const sniffed = typeof looked === "string" ? null : looked;
   const format = sniffed !== null && "format" in sniffed ? sniffed.format : byName;
   if (format === null) {
     const what = sniffed !== null && "foreign" in sniffed ? `is ${sniffed.foreign}` : UNKNOWN;
-    throw new HeadraceError("ERR_INPUT", `input ${path}: ${what}; known are ${KNOWN}`);
+    throw new HeadraceError(
+      "ERR_INPUT",
+      typeof looked === "string" ? `input ${path} ${looked}` : `input ${path}: ${what}; known are ${KNOWN}`,
+    );
   }
+  const foreign =
+    typeof looked === "string"
+      ? looked
+      : sniffed !== null && "foreign" in sniffed
+        ? `is ${sniffed.foreign}`
+        : null;
   return {
     file: { path, source, bytes: status.size, modified: status.mtimeMs, format },
     identity: `${status.dev}:${status.ino}`,
-    ...(sniffed !== null && "foreign" in sniffed ? { foreign: `${source} is ${sniffed.foreign}` } : {}),
+    ...(foreign === null ? {} : { foreign: `${source} ${foreign}` }),
     ...(byName !== null && byName !== format
       ? { notice: `${source} is named as ${byName} but is ${format}, and is read as that` }
       : {}),
@@ -143,17 +152,18 @@ function twins(looked: readonly Looked[]): readonly string[] {
     .sort();
 }
 
-async function sniffFile(path: string): Promise<Sniffed> {
-  let handle: FileHandle | undefined;
+/** What the first bytes of a file say it is, or why they cannot be read. */
+async function lookInside(path: string): Promise<Sniffed | string> {
+  const handle = await openInput(path);
+  if (typeof handle === "string") return handle;
   try {
-    handle = await open(path);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
     return sniff(buffer.subarray(0, bytesRead));
   } catch {
     // Reading it will fail again, and say why.
     return null;
   } finally {
-    await handle?.close();
+    await handle.close();
   }
 }
 

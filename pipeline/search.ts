@@ -1,11 +1,12 @@
 /**
  * Files and folders that inputs stand for: a walk that follows links, stays out of loops and lists what it leaves out.
  */
-import type { Dirent, Stats } from "node:fs";
-import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { readdir, realpath } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { globExpression, isGlob, splitGlob } from "./glob.ts";
+import { noFile, statusOf, unreachable } from "./input-fault.ts";
 import { formatByName } from "./sniff.ts";
 
 /** A file that was found; nothing is known of it yet. */
@@ -27,7 +28,7 @@ export async function searchInput(path: string, search: Search): Promise<string>
   const status = await statusOf(absolute);
   if (typeof status === "string") {
     if (!isGlob(path))
-      throw new HeadraceError("ERR_INPUT", `input ${path} ${await missing(absolute, status)}`);
+      throw new HeadraceError("ERR_INPUT", `input ${path} ${await unreachable(absolute, status)}`);
     return searchGlob(path, search);
   }
   if (!status.isDirectory()) {
@@ -35,7 +36,7 @@ export async function searchInput(path: string, search: Search): Promise<string>
     return dirname(absolute);
   }
   if (formatByName(absolute) !== null)
-    throw new HeadraceError("ERR_INPUT", `input ${path} is a folder named like a file; rename it`);
+    throw new HeadraceError("ERR_INPUT", `input ${path} ${noFile(status)}`);
   await walk(absolute, [], search);
   return absolute;
 }
@@ -89,24 +90,6 @@ async function walk(folder: string, parents: readonly string[], search: Search):
       search.skipped.push({ path, reason: "it is a link to a folder that it lies in" });
     else await walk(path, [...parents, real], search);
   }
-}
-
-/** What the file system says of a path, links followed, or its error code. */
-export async function statusOf(path: string): Promise<Stats | string> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    return String((error as { code?: unknown }).code ?? error);
-  }
-}
-
-/** What is wrong with a path that `statusOf` gave an error code for. */
-export async function missing(path: string, code: string): Promise<string> {
-  if (code !== "ENOENT") return `cannot be read (${code}); permit it or leave it out`;
-  const link = await lstat(path).catch(() => null);
-  return link?.isSymbolicLink()
-    ? `is a link to ${await readlink(path)}, which does not exist`
-    : "does not exist; check the path";
 }
 
 async function isLinkToFolder(path: string): Promise<boolean> {

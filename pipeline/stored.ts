@@ -2,8 +2,8 @@
  * The bytes of an input file, as stored. A file that cannot be read to its planned end never throws: the fault is left for the caller to report.
  */
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
 import { messageOf } from "../core/errors.ts";
+import { openInput } from "./input-fault.ts";
 import type { Damage } from "./pieces.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -34,13 +34,12 @@ export class StoredFile {
   /** Chunks of 256 KiB, up to the planned length. */
   async *chunks(): AsyncGenerator<Buffer, void> {
     let at = 0;
-    let handle: FileHandle | null = null;
+    const handle = await openInput(this.#path);
+    if (typeof handle === "string") {
+      this.#fail(0, handle);
+      return;
+    }
     try {
-      handle = await open(this.#path);
-      if (!(await handle.stat()).isFile()) {
-        this.#fail(0, "is a folder named like a file; rename it");
-        return;
-      }
       while (at < this.#bytes) {
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, this.#bytes - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
@@ -60,7 +59,7 @@ export class StoredFile {
     } catch (error) {
       this.#fail(at, `cannot be read: ${messageOf(error)}`);
     } finally {
-      await handle?.close();
+      await handle.close();
     }
   }
 

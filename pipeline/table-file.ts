@@ -3,8 +3,9 @@
  * between is read for the hash alone, and only what was read ahead of the hash (a footer, a small column) is read twice.
  */
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { messageOf } from "../core/errors.ts";
+import { openInput } from "./input-fault.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -22,20 +23,12 @@ export class TableFile {
 
   /** Opens a file and compares its length with the planned one. Returns what is wrong instead of throwing. */
   static async open(path: string, bytes: number): Promise<TableFile | string> {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(path);
-      const status = await handle.stat();
-      const problem = status.isFile()
-        ? changed(bytes, status.size)
-        : "is a folder named like a file; rename it";
-      if (problem === null) return new TableFile(handle, bytes);
-      await handle.close();
-      return problem;
-    } catch (error) {
-      await handle?.close().catch(() => {});
-      return `cannot be read: ${messageOf(error)}`;
-    }
+    const handle = await openInput(path);
+    if (typeof handle === "string") return handle;
+    const problem = changed(bytes, (await handle.stat()).size);
+    if (problem === null) return new TableFile(handle, bytes);
+    await handle.close();
+    return problem;
   }
 
   /** The bytes [from, to). */

@@ -219,9 +219,9 @@ test("files that cannot be read are noted, and are incidents when it is their tu
   assert.deepEqual(outcomes, [
     ["a.jsonl", 1, []],
     ["folder.jsonl.zst", 0, [[0, "is a folder named li"]]],
-    ["gone.jsonl", 0, [[13, "cannot be read: ENOE"]]],
+    ["gone.jsonl", 0, [[13, "does not exist; chec"]]],
     ["lfs.jsonl.zst", 0, [[70, "is a Git LFS pointer"]]],
-    ["link.jsonl", 0, [[0, "cannot be read: ENOE"]]],
+    ["link.jsonl", 0, [[0, "is a link to nowhere"]]],
     ["page.jsonl.gz", 0, [[32, "is a web page, as a "]]],
   ]);
 });
