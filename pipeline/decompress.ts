@@ -3,8 +3,8 @@
  * Damage never throws: what can be decoded comes out, then the stretch of stored bytes that could not be decoded is named.
  */
 import { gunzip } from "./gunzip.ts";
-import { bytesPiece, type Piece } from "./pieces.ts";
-import type { LineFormat } from "./sniff.ts";
+import { bytesPiece, damagePiece, type Piece } from "./pieces.ts";
+import { type InputFormat, type LineFormat, sniff } from "./sniff.ts";
 import { unzstd } from "./unzstd.ts";
 
 /**
@@ -16,9 +16,9 @@ export function decompress(chunks: AsyncIterable<Buffer>, format: LineFormat): A
     case "jsonl":
       return plain(chunks);
     case "jsonl.gz":
-      return gunzip(chunks);
+      return unlessWrapped(gunzip(chunks), format);
     case "jsonl.zst":
-      return unzstd(chunks);
+      return unlessWrapped(unzstd(chunks), format);
     default:
       return format satisfies never;
   }
@@ -26,4 +26,40 @@ export function decompress(chunks: AsyncIterable<Buffer>, format: LineFormat): A
 
 async function* plain(chunks: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
   for await (const bytes of chunks) yield bytesPiece(bytes.length, bytes);
+}
+
+const WORDS: Readonly<Record<InputFormat, string>> = {
+  jsonl: "lines",
+  "jsonl.gz": "gzip",
+  "jsonl.zst": "zstd",
+  parquet: "parquet",
+  arrow: "Arrow",
+};
+
+/** Passes pieces on, unless what comes out is no text of lines: then no line of it could be read, and all of it is one damage. */
+async function* unlessWrapped(pieces: AsyncIterable<Piece>, format: LineFormat): AsyncGenerator<Piece> {
+  let begun = false;
+  let inside: string | null = null;
+  let from = 0;
+  let at = 0;
+  for await (const piece of pieces) {
+    if (!begun && piece.kind === "bytes" && piece.bytes.length > 0) {
+      begun = true;
+      inside = wrapped(piece.bytes, format);
+      from = at;
+    }
+    at = piece.kind === "bytes" ? at + piece.stored : piece.byteTo;
+    if (inside === null) yield piece;
+  }
+  if (inside !== null) yield damagePiece(from, at, inside);
+}
+
+/** What is wrong with the first bytes that came out; null where they may be lines. */
+function wrapped(bytes: Buffer, format: LineFormat): string | null {
+  const inside = sniff(bytes);
+  if (inside === null) return null;
+  if ("foreign" in inside) return `holds ${inside.foreign}`;
+  return inside.format === "jsonl"
+    ? null
+    : `holds ${WORDS[inside.format]} inside ${WORDS[format]}; unpack it once`;
 }

@@ -42,6 +42,7 @@ export function sniff(start: Uint8Array): Sniffed {
   if (bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8)
     return { format: "jsonl.gz" };
   const text = bytes.toString("latin1");
+  if (isUtf16(text)) return { foreign: "UTF-16 text; convert it to UTF-8" };
   if (text.startsWith("PAR1")) return { format: "parquet" };
   if (text.startsWith("ARROW1") || text.startsWith("\xff\xff\xff\xff")) return { format: "arrow" };
   const foreign = FOREIGN.find(([magic]) => text.startsWith(magic));
@@ -49,6 +50,11 @@ export function sniff(start: Uint8Array): Sniffed {
   if (/^(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)/i.test(text))
     return { foreign: "a web page, as a server sends in place of a file; download it again" };
   return /^(\xef\xbb\xbf)?\s*\{/.test(text) ? { format: "jsonl" } : null;
+}
+
+/** UTF-16 with its mark, or a JSON object in it without one: no line of it could be read. */
+function isUtf16(text: string): boolean {
+  return /^(\xff\xfe[^\0]\0|\xfe\xff\0[^\0]|\{\0["\n]\0|\0\{\0["\n])/.test(text);
 }
 
 /** Whether a format is a table, not lines. */
