@@ -7,8 +7,10 @@ import { Cursor } from "./cursor.ts";
 import { Engine } from "./engine.ts";
 import { bytesPiece, damagePiece, type Piece } from "./pieces.ts";
 
-/** Stored bytes a write; what a write decodes to is lost when it turns out corrupt. */
+/** Stored bytes a write. Node drops what a write decodes to when it turns out corrupt. */
 const SLICE_BYTES = 32 * 1024;
+/** In a member of up to so many bytes, what comes before the damage is decoded again, to the byte; in a longer one a slice is lost with it. */
+const KEPT_BYTES = 1024 * 1024;
 /** A name or comment longer than this is taken for damage. */
 const MAX_FIELD_BYTES = 64 * 1024;
 
@@ -48,7 +50,9 @@ export async function* gunzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Pie
 
 /** Inflates up to the end of the deflate data. Returns null there, else what is wrong. */
 async function* inflate(input: Cursor, sums: Sums): AsyncGenerator<Piece, string | null> {
-  const engine = new Engine(createInflateRaw({ chunkSize: 256 * 1024 }));
+  const engine = newEngine();
+  let kept: Buffer[] | null = [];
+  let keptBytes = 0;
   try {
     for (;;) {
       // Slices of one size, so that the chunks do not show in where damage is found.
@@ -56,7 +60,16 @@ async function* inflate(input: Cursor, sums: Sums): AsyncGenerator<Piece, string
       if (slice.length === 0) return "cut";
       const before = engine.used;
       const out = await engine.feed(slice).catch((error: Error & { code?: string }) => error);
-      if (out instanceof Error) return `is corrupt (${out.code ?? out.message}); download it again`;
+      if (out instanceof Error) {
+        const good = kept === null ? { used: 0, bytes: [] } : await decodeAgain(kept, slice);
+        input.skip(good.used);
+        yield bytesPiece(input.settle());
+        for (const bytes of good.bytes) yield bytesPiece(0, bytes);
+        return `is corrupt (${out.code ?? out.message}); download it again`;
+      }
+      keptBytes += slice.length;
+      if (keptBytes > KEPT_BYTES) kept = null;
+      kept?.push(slice);
       const used = engine.used - before;
       input.skip(used);
       yield bytesPiece(input.settle());
@@ -70,6 +83,31 @@ async function* inflate(input: Cursor, sums: Sums): AsyncGenerator<Piece, string
   } finally {
     engine.close();
   }
+}
+
+/** What a damaged slice decodes to before the damage, and how many of its bytes that takes. `before` is all of the member before it. */
+async function decodeAgain(
+  before: readonly Buffer[],
+  slice: Buffer,
+): Promise<{ readonly used: number; readonly bytes: readonly Buffer[] }> {
+  let used = 0;
+  const bytes: Buffer[] = [];
+  for (const step of [256, 1]) {
+    const engine = newEngine();
+    for (const part of [...before, slice.subarray(0, used)]) if (part.length > 0) await engine.feed(part);
+    while (used < slice.length) {
+      const out = await engine.feed(slice.subarray(used, used + step)).catch(() => null);
+      if (out === null) break;
+      bytes.push(...out);
+      used += Math.min(step, slice.length - used);
+    }
+    engine.close();
+  }
+  return { used, bytes };
+}
+
+function newEngine(): Engine {
+  return new Engine(createInflateRaw({ chunkSize: 256 * 1024 }));
 }
 
 /** Passes over a member's header. Returns null, or what is wrong with it. */
