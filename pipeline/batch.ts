@@ -14,6 +14,8 @@ export interface SourceChunk {
   readonly bytesUnreadable: number;
   /** UTF-8 bytes of the documents' text. */
   readonly textBytes: number;
+  /** What share of `bytesRead`, from 0 to 1, is the beginning of a record that is not complete yet. */
+  readonly pending: number;
   /** Number of the next physical line, or row of a table: a later read may go on `fromLine` here. */
   readonly nextLine: number;
   /** On the last batch: the bytes of the whole file. */
@@ -50,8 +52,9 @@ export class Batch {
     } else this.#quarantined.push(record);
   }
 
-  chunk(nextLine: number): SourceChunk {
-    const { incidents, bytesRead, bytesUnreadable, textBytes } = this;
+  /** The batch as it is passed on; `pendingBytes` are those decoded bytes that begin a record whose end has not come yet. */
+  chunk(nextLine: number, pendingBytes = 0): SourceChunk {
+    const { incidents, bytesRead, bytesUnreadable, bytesDecoded, textBytes } = this;
     return {
       documents: this.#documents,
       quarantined: this.#quarantined,
@@ -59,6 +62,7 @@ export class Batch {
       bytesRead,
       bytesUnreadable,
       textBytes,
+      pending: pendingBytes === 0 ? 0 : Math.min(1, pendingBytes / bytesDecoded),
       nextLine,
     };
   }

@@ -8,17 +8,18 @@ import { join } from "node:path";
 import { hashOf } from "../core/hash.ts";
 import { acquireLock } from "../core/lock.ts";
 import type { Calibration } from "../filters/index.ts";
-import type { Account, ShardManifest } from "../shards/index.ts";
+import type { ShardManifest } from "../shards/index.ts";
 import { addAccounts } from "./account.ts";
 import { calibrate, writeCalibration } from "./calibrate.ts";
 import type { CompactJob, CompactResult } from "./compaction.ts";
 import { domainsOf, finish } from "./finish.ts";
-import { claimFolder, finishedBuild } from "./folder.ts";
+import { claimFolder, claimOf, finishedBuild } from "./folder.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
-import type { BuildOptions, BuildProgress } from "./options.ts";
+import { type BuildOptions, CALIBRATION_DOCUMENTS, NO_PROGRESS } from "./options.ts";
 import { planTasks, type Task } from "./plan.ts";
 import { runPool } from "./pool.ts";
-import { inputIdentity, type Prepared, prepare } from "./prepare.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import { compactBytes, progressOf, taskTotals } from "./progress.ts";
 import { quarantineReasons, requireDocuments } from "./quarantine.ts";
 import { type BuildReport, reportOf } from "./report.ts";
 import { SECTION_RECORDS } from "./section.ts";
@@ -37,12 +38,7 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
   const plans = validation ? [train, validation] : [train];
   const report = (manifest: ShardManifest, reused: number | null, resumed = 0) =>
     reportOf({ dir, plans, manifest, reused, resumed, started });
-  const claim = {
-    dir,
-    buildFolder,
-    replace: options.replace ?? false,
-    description: { ...prepared.description, inputs: inputIdentity(prepared) },
-  };
+  const claim = claimOf(prepared);
   const finished = await finishedBuild(claim);
   if (finished) {
     await tidyFinished(claim);
@@ -75,10 +71,10 @@ async function settleCalibration(prepared: Prepared, ledger: Ledger): Promise<Ca
     files: train.files,
     source,
     curator,
-    documents: options.calibrationDocuments ?? 50_000,
+    documents: options.calibrationDocuments ?? CALIBRATION_DOCUMENTS,
     ...(options.applyTo && { applyTo: options.applyTo }),
     onProgress: (documents, total) =>
-      options.onProgress?.({ ...NOTHING, phase: "calibrate", documents, total }),
+      options.onProgress?.({ ...NO_PROGRESS, phase: "calibrate", documents, total }),
   });
   await writeCalibration(join(buildFolder, "calibration.json"), calibration);
   ledger.event("calibrated", hashOf(calibration));
@@ -111,11 +107,11 @@ async function readAll(
   for (const manifest of manifests) {
     if (!manifest) continue;
     ledger.record(manifest);
-    report(taskTotals(manifest.account));
+    report(taskTotals(manifest.account), true);
   }
   if (reused > 0) ledger.event("reused", `${reused} of ${tasks.length} tasks`);
   const sections = (await Promise.all(open.map(({ key }) => committedSections(buildFolder, key)))).flat();
-  for (const { account } of sections) report(taskTotals(account));
+  for (const { account } of sections) report(taskTotals(account), true);
   if (sections.length > 0) ledger.event("resumed", `${sections.length} sections of unfinished tasks`);
   await runPool<BuildJob, TaskManifest, TaskProgress>({
     jobs: open.map((task) => ({ kind: "task", task })),
@@ -174,12 +170,12 @@ async function compactAll(
       validationRow: prepared.validationRow,
     };
   });
-  const report = progressOf("compact", jobs.length, options.onProgress);
-  return runPool<BuildJob, CompactResult, never>({
+  const report = progressOf("compact", compactBytes(tasks, curator.tokenizer.tokenType), options.onProgress);
+  return runPool<BuildJob, CompactResult, TaskProgress>({
     jobs: jobs.map((job) => ({ kind: "compact", job })),
     workers: prepared.workers,
     setup: workSetup(prepared, prepared.curate),
-    onResult: () => report({ ...NOTHING, bytes: 1 }),
+    onProgress: (_, progress) => report(progress),
   });
 }
 
@@ -241,40 +237,4 @@ function workSetup(prepared: Prepared, curate: WorkSetup["curate"]): WorkSetup {
   const { buildFolder, source, keepDropped, options } = prepared;
   const { sectionRecords = SECTION_RECORDS } = options;
   return { buildFolder, source, keepDropped, sectionRecords, curate };
-}
-
-const NOTHING: TaskProgress = { bytes: 0, documents: 0, tokens: 0, dropped: 0, quarantined: 0 };
-
-/** Adds up progress and passes the sums on. */
-function progressOf(
-  phase: BuildProgress["phase"],
-  total: number,
-  onProgress: BuildOptions["onProgress"],
-): (step: TaskProgress) => void {
-  let sum = NOTHING;
-  return (step) => {
-    sum = {
-      bytes: sum.bytes + step.bytes,
-      documents: sum.documents + step.documents,
-      tokens: sum.tokens + step.tokens,
-      dropped: sum.dropped + step.dropped,
-      quarantined: sum.quarantined + step.quarantined,
-    };
-    onProgress?.({ ...sum, phase, total });
-  };
-}
-
-function taskTotals(account: Account): TaskProgress {
-  const tokens = Object.values(account.domains).reduce(
-    (sum, d) => sum + d.tokens.kept + Object.values(d.tokens.dropped).reduce((a, b) => a + b, 0),
-    0,
-  );
-  const dropped = Object.values(account.dropped).reduce((sum, n) => sum + n, 0);
-  return {
-    bytes: account.bytes.total,
-    documents: account.read,
-    tokens,
-    dropped,
-    quarantined: account.quarantined,
-  };
 }

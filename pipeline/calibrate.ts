@@ -6,7 +6,9 @@ import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
 import {
   type Calibration,
+  type CalibrationSample,
   calibrateCascade,
+  type Filter,
   parseCalibrationJson,
   parseTargets,
   type Target,
@@ -30,14 +32,26 @@ export interface CalibrateRequest extends Pick<BuildOptions, "applyTo"> {
 
 /** Makes a calibration. Deterministic; reads about `documents` documents on one thread. Throws ERR_CALIBRATION. */
 export async function calibrate(request: CalibrateRequest): Promise<Calibration> {
-  const { curator, applyTo } = request;
-  const targets = targetsFor(request.targets, curator.filters);
+  const { curator } = request;
+  // Before anything is read: a filter that is not there is known at once.
+  targetsFor(request.targets, curator.filters);
+  return calibrateOn(await sampleScores(request), { ...request, ...curator });
+}
+
+/** Makes a calibration of a sample that was taken. Throws ERR_ARGUMENT, ERR_FILTER and ERR_CALIBRATION. */
+export function calibrateOn(
+  samples: CalibrationSample,
+  of: Pick<CalibrateRequest, "targets" | "applyTo"> & {
+    readonly filters: readonly Pick<Filter, "name" | "sha256" | "dropWhen">[];
+    readonly tokenizer: { readonly sha256: string };
+  },
+): Calibration {
   return calibrateCascade({
-    targets,
-    filters: curator.filters,
-    tokenizer: curator.tokenizer.sha256,
-    samples: await sampleScores(request),
-    ...(applyTo && { appliesTo: applyTo }),
+    targets: targetsFor(of.targets, of.filters),
+    filters: of.filters,
+    tokenizer: of.tokenizer.sha256,
+    samples,
+    ...(of.applyTo && { appliesTo: of.applyTo }),
   });
 }
 

@@ -10,10 +10,12 @@ import {
   type ShardSchema,
   segmentCandidates,
   type TokenShard,
+  tokenBytes,
   type ValidationPlan,
 } from "../shards/index.ts";
 import type { HeldOut } from "./account.ts";
 import { openRejoined, type Rejoined } from "./rejoin.ts";
+import type { TaskProgress } from "./task.ts";
 
 /** Segments of a domain to shards. Plain data. */
 export interface CompactJob {
@@ -44,12 +46,23 @@ export interface CompactResult {
   readonly gap: Gap | null;
 }
 
-/** Runs the job of one domain. */
-export async function compactJob(job: CompactJob): Promise<CompactResult> {
+/** Runs the job of one domain; `onProgress` is told of every batch that is written. */
+export async function compactJob(
+  job: CompactJob,
+  onProgress?: (progress: TaskProgress) => void,
+): Promise<CompactResult> {
   const { dir, domain, schema, tokenizer, shardBytes } = job;
+  const onWrite = (documents: number, tokens: number) =>
+    onProgress?.({
+      bytes: tokens * tokenBytes(schema.tokenType),
+      documents,
+      tokens,
+      dropped: 0,
+      quarantined: 0,
+    });
   const kept = await segmentsOf(job.kept);
   const plan = await validationPlan(job, kept);
-  const common = { dir, domain, schema, tokenizer, shardBytes };
+  const common = { dir, domain, schema, tokenizer, shardBytes, onWrite };
   const main = await compactDomain({ ...common, segments: kept, plan });
   const given = await compactDomain({
     ...common,

@@ -3,13 +3,13 @@
  * where that is not good, the way out. Only the output folder is written to, and left as it was.
  */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, statfs } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { writeFileWhole } from "../core/commit.ts";
 import { messageOf } from "../core/errors.ts";
+import { existing, freeBytes } from "./free-space.ts";
 import { loadTokenizer } from "./tokenizer/index.ts";
 import { zstdSelfTest } from "./unzstd.ts";
 
@@ -126,8 +126,7 @@ async function outputFolder(out: string): Promise<Finding> {
 async function disk(out: string): Promise<Finding> {
   const folder = existing(out);
   try {
-    const { bavail, bsize } = await statfs(folder);
-    return diskFinding(folder, bavail * bsize);
+    return diskFinding(folder, await freeBytes(out));
   } catch (error) {
     return finding("free disk", "warn", `unknown in ${folder}: ${messageOf(error)}`, "look yourself");
   }
@@ -210,11 +209,6 @@ async function transformers(): Promise<Finding> {
     async () => void import.meta.resolve("@huggingface/transformers"),
     "warn",
   );
-}
-
-/** The nearest folder that exists at or above a path. */
-function existing(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : existing(dirname(path));
 }
 
 async function tried(

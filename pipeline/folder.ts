@@ -8,7 +8,7 @@ import { removeLeftovers, writeFileWhole } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { anything, object, oneOf, parseJson, record } from "../core/parse.ts";
 import { GAP, MANIFEST, ORIGIN, readManifest, type ShardManifest, SPLITS } from "../shards/index.ts";
-import { differences } from "./prepare.ts";
+import { differences, inputIdentity, type Prepared } from "./prepare.ts";
 
 const planOf = object({ format: oneOf("headrace-build/1"), description: record(anything), inputs: anything });
 
@@ -21,6 +21,17 @@ export interface Claim {
   readonly replace: boolean;
   /** Everything that decides the bytes, as plain data. */
   readonly description: Readonly<Record<string, unknown>>;
+}
+
+/** The claim of a build from its input. */
+export function claimOf(prepared: Prepared): Claim {
+  const { dir, buildFolder, options, description } = prepared;
+  return {
+    dir,
+    buildFolder,
+    replace: options.replace ?? false,
+    description: { ...description, inputs: inputIdentity(prepared) },
+  };
 }
 
 /** Everything in an output folder that a build writes. */

@@ -40,6 +40,11 @@ export class LineSplitter {
     return this.#line;
   }
 
+  /** Bytes of the line that is not complete yet. */
+  get pending(): number {
+    return this.#at - this.#from;
+  }
+
   /** The lines that `bytes` complete, lazily: take them all before the next call. */
   *push(bytes: Buffer): Generator<Line> {
     let from = 0;

@@ -5,6 +5,9 @@ import type { DomainName } from "../core/domain.ts";
 import type { SourceOptions } from "./source.ts";
 import type { TaskProgress } from "./task.ts";
 
+/** About so many documents of the input are read to choose thresholds. */
+export const CALIBRATION_DOCUMENTS = 50_000;
+
 /** Options of `build`. */
 export interface BuildOptions {
   /** Files, folders and globs. */
@@ -60,6 +63,18 @@ export interface BuildOptions {
 /** Where a build is. */
 export interface BuildProgress extends TaskProgress {
   readonly phase: "calibrate" | "read" | "judge" | "compact";
-  /** Stored bytes of the input in all; in the phases `calibrate` and `judge` documents, in `compact` domains. */
+  /** In the unit of `bytes`: stored bytes of the input, in the phase `compact` bytes of token values; in `calibrate` and `judge` documents. */
   readonly total: number;
+  /** What of it an earlier run of the same build had done. */
+  readonly reused: Pick<TaskProgress, "bytes" | "tokens">;
 }
+
+/** Where a phase begins. */
+export const NO_PROGRESS: Omit<BuildProgress, "phase" | "total"> = {
+  bytes: 0,
+  documents: 0,
+  tokens: 0,
+  dropped: 0,
+  quarantined: 0,
+  reused: { bytes: 0, tokens: 0 },
+};

@@ -6,29 +6,31 @@
 import { mkdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type DomainName, domainName } from "../core/domain.ts";
-import { HeadraceError } from "../core/errors.ts";
+import type { DomainName } from "../core/domain.ts";
 import { hashOf } from "../core/hash.ts";
 import { acquireLock } from "../core/lock.ts";
-import { type Calibration, type CascadeStep, calibrateCascade, judge } from "../filters/index.ts";
+import { type Calibration, type CascadeStep, judge } from "../filters/index.ts";
 import {
   openScoreWriter,
   type ScoreSegment,
   type ScoreWriter,
   type ShardManifest,
-  type Split,
+  tokenBytes,
 } from "../shards/index.ts";
-import { Tally } from "./account.ts";
-import { readCalibration, targetsFor } from "./calibrate.ts";
+import { calibrateOn, readCalibration, targetsFor } from "./calibrate.ts";
 import type { CompactJob, CompactResult } from "./compaction.ts";
 import { cascadeFor } from "./curator.ts";
 import { domainsOf, finish, type Part } from "./finish.ts";
-import { claimFolder, finishedBuild } from "./folder.ts";
+import { type Claim, claimFolder, finishedBuild } from "./folder.ts";
+import { NO_PROGRESS } from "./options.ts";
 import { runPool } from "./pool.ts";
+import { progressOf } from "./progress.ts";
 import { planRefilter, type RefilterOptions, type RefilterPlan } from "./refilter-plan.ts";
 import type { Bucket, Rejoined, Where } from "./rejoin.ts";
+import { count, rejudge, talliesOf } from "./rejudge.ts";
 import { type BuildReport, reportOf } from "./report.ts";
-import { sampleTable, scoresOfRow, tableBatches } from "./table-sample.ts";
+import { sampleTable, scoresOfRow } from "./table-sample.ts";
+import type { TaskProgress } from "./task.ts";
 import { tidyFinished } from "./tidy.ts";
 import type { BuildJob } from "./worker.ts";
 
@@ -46,23 +48,7 @@ export async function refilter(options: RefilterOptions): Promise<BuildReport> {
     reportOf({ dir, plans: [], manifest: made, reused, started });
   const given = options.calibration === undefined ? null : await readCalibration(options.calibration);
   if (options.drop !== undefined) targetsFor(options.drop, manifest.filters);
-  const claim = {
-    dir,
-    buildFolder,
-    replace: options.replace ?? false,
-    description: {
-      from: manifest.fingerprint,
-      inputs: manifest.key,
-      ...plan.wanted,
-      drop: given
-        ? { calibration: hashOf(given) }
-        : {
-            targets: options.drop ?? null,
-            documents: options.calibrationDocuments ?? null,
-            applyTo: options.applyTo ?? null,
-          },
-    },
-  };
+  const claim = claimOf(plan, options, given);
   const finished = await finishedBuild(claim);
   if (finished) {
     await tidyFinished(claim);
@@ -102,8 +88,33 @@ export async function refilter(options: RefilterOptions): Promise<BuildReport> {
   }
 }
 
+/** The claim of a build from finished shards. */
+export function claimOf(plan: RefilterPlan, options: RefilterOptions, given: Calibration | null): Claim {
+  const { dir, buildFolder, manifest, wanted } = plan;
+  return {
+    dir,
+    buildFolder,
+    replace: options.replace ?? false,
+    description: {
+      from: manifest.fingerprint,
+      inputs: manifest.key,
+      ...wanted,
+      drop: given
+        ? { calibration: hashOf(given) }
+        : {
+            targets: options.drop ?? null,
+            documents: options.calibrationDocuments ?? null,
+            applyTo: options.applyTo ?? null,
+          },
+    },
+  };
+}
+
 /** The thresholds that meet the targets on the score table. Null where nothing is to be dropped. */
-async function calibrationOf(plan: RefilterPlan, options: RefilterOptions): Promise<Calibration | null> {
+export async function calibrationOf(
+  plan: RefilterPlan,
+  options: RefilterOptions,
+): Promise<Calibration | null> {
   if (options.drop === undefined) return null;
   const { from, manifest, origin } = plan;
   const all = origin.documents.train <= CALIBRATE_ALL_BELOW ? Number.POSITIVE_INFINITY : CALIBRATE_ALL_BELOW;
@@ -113,14 +124,12 @@ async function calibrationOf(plan: RefilterPlan, options: RefilterOptions): Prom
     origin,
     documents: options.calibrationDocuments ?? all,
     onProgress: (documents) =>
-      options.onProgress?.({ ...NOTHING, phase: "calibrate", documents, total: origin.documents.train }),
+      options.onProgress?.({ ...NO_PROGRESS, phase: "calibrate", documents, total: origin.documents.train }),
   });
-  return calibrateCascade({
-    targets: targetsFor(options.drop, manifest.filters),
-    filters: manifest.filters,
-    tokenizer: manifest.tokenizer.sha256,
-    samples,
-    ...(options.applyTo && { appliesTo: options.applyTo }),
+  return calibrateOn(samples, {
+    ...manifest,
+    targets: options.drop,
+    ...(options.applyTo && { applyTo: options.applyTo }),
   });
 }
 
@@ -131,64 +140,35 @@ async function judgeAll(
   routes: string,
   onProgress: RefilterOptions["onProgress"],
 ): Promise<readonly Part[]> {
-  const { from, manifest, origin, gaps, made, wanted } = plan;
+  const { manifest, origin, gaps } = plan;
   const filters = manifest.filters.map(({ name }) => name);
-  const tallies = { train: tallyOf(filters, manifest), validation: new Tally(filters) };
+  const tallies = talliesOf(plan);
   const writers = new Map<string, ScoreWriter>();
-  const scores = new Int32Array(filters.length);
-  let lost = 0;
   let dropped = 0;
   try {
-    for (const { reader, batch, first } of tableBatches(from, manifest)) {
-      const domains = reader.domains.map(domainName);
-      const where = reader.verdicts.map(splitOf);
-      for (let row = 0; row < batch.documents; row++) {
-        const role = first + row < origin.documents.train ? "train" : "validation";
-        const domain = domains[batch.domains[row]!]!;
-        const source = reader.sources[batch.sources[row]!]!;
-        const line = batch.lines[row]!;
-        const split = where[batch.verdicts[row]!]!;
-        const verdict = judge(scoresOfRow(batch, row, scores), domain, cascade);
-        const isDropped = verdict.kind === "drop" && !wanted.tagOnly;
-        if (isDropped) dropped++;
-        if (split === "dropped" && !made.keepDropped && (!isDropped || wanted.keepDropped)) lost++;
-        tallies[role].document(
-          domain,
-          isDropped ? { kind: "dropped", filter: verdict.filter } : { kind: "kept" },
-          batch.tokens[row]!,
-        );
-        const gap = gaps.find((one) => one.domain === domain);
-        const isCut = gap !== undefined && role === "train" && gap.line === line && gap.source === source;
-        const bucket: Bucket = isDropped ? "dropped" : role === "train" ? "kept" : "given";
-        let writer = writers.get(domain);
-        if (!writer) {
-          writer = await openScoreWriter(join(routes, `${domain}.arrow`), { filters, hashes: true });
-          writers.set(domain, writer);
-        }
-        await writer.append({
-          source,
-          line,
-          domain,
-          tokens: batch.tokens[row]!,
-          scores,
-          verdict: `${isCut ? ("cut" satisfies Where) : split}:${bucket}`,
-          hash: batch.hashes![row]!,
-        });
-        if ((first + row) % REPORT_EVERY === 0)
-          onProgress?.({
-            ...NOTHING,
-            phase: "judge",
-            documents: first + row,
-            dropped,
-            total: origin.documents.train + origin.documents.validation,
-          });
+    for (const row of rejudge(plan, cascade)) {
+      const { role, source, line, domain, tokens, scores, hash, split, droppedBy } = row;
+      if (droppedBy !== null) dropped++;
+      count(tallies, row);
+      const gap = gaps.find((one) => one.domain === domain);
+      const isCut = gap !== undefined && role === "train" && gap.line === line && gap.source === source;
+      const bucket: Bucket = droppedBy !== null ? "dropped" : role === "train" ? "kept" : "given";
+      let writer = writers.get(domain);
+      if (!writer) {
+        writer = await openScoreWriter(join(routes, `${domain}.arrow`), { filters, hashes: true });
+        writers.set(domain, writer);
       }
+      const verdict = `${isCut ? ("cut" satisfies Where) : split}:${bucket}`;
+      await writer.append({ source, line, domain, tokens, scores, verdict, hash });
+      if (row.row % REPORT_EVERY === 0)
+        onProgress?.({
+          ...NO_PROGRESS,
+          phase: "judge",
+          documents: row.row,
+          dropped,
+          total: origin.documents.train + origin.documents.validation,
+        });
     }
-    if (lost > 0)
-      throw new HeadraceError(
-        "ERR_INPUT",
-        `${lost} documents that ${from} dropped would be kept now, and it did not keep what it dropped; drop at least what it dropped, or build again from the input with --keep-dropped`,
-      );
     for (const writer of writers.values()) await writer.close();
   } finally {
     for (const writer of writers.values()) await writer.abort();
@@ -199,25 +179,6 @@ async function judgeAll(
   ];
 }
 
-/** A tally that begins with what is not in the score table: quarantined records, incidents and bytes. */
-function tallyOf(filters: readonly string[], { account }: ShardManifest): Tally {
-  const tally = new Tally(filters);
-  let unknown = account.quarantined;
-  for (const [domain, { quarantined }] of Object.entries(account.domains)) {
-    for (let i = 0; i < quarantined; i++) tally.quarantined(domain);
-    unknown -= quarantined;
-  }
-  for (let i = 0; i < unknown; i++) tally.quarantined();
-  for (let i = 0; i < account.incidents; i++) tally.incident();
-  tally.bytes(account.bytes);
-  return tally;
-}
-
-function splitOf(verdict: string): Split {
-  const [outcome] = verdict.split(":");
-  return outcome === "kept" ? "train" : outcome === "held-out" ? "validation" : "dropped";
-}
-
 /** Compacts every domain on the workers. */
 async function compactAll(
   plan: RefilterPlan,
@@ -226,6 +187,13 @@ async function compactAll(
   { workers = availableParallelism(), onProgress }: RefilterOptions,
 ): Promise<readonly CompactResult[]> {
   const { from, dir, manifest, gaps, wanted } = plan;
+  const total = parts
+    .flatMap(({ account }) => Object.values(account.domains))
+    .reduce(
+      (sum, { tokens: { kept, dropped } }) =>
+        sum + kept + (wanted.keepDropped ? Object.values(dropped).reduce((all, n) => all + n, 0) : 0),
+      0,
+    );
   const given = parts.find(({ role }) => role === "validation")!.account.domains;
   const jobs = domainsOf(parts).map((domain): CompactJob => {
     const rejoined = (bucket: Bucket): readonly Rejoined[] =>
@@ -253,14 +221,12 @@ async function compactAll(
       validationRow: wanted.validation === "given" ? 1 : wanted.validation.row,
     };
   });
-  let done = 0;
-  const step = () => onProgress?.({ ...NOTHING, phase: "compact", bytes: done++, total: jobs.length });
-  step();
-  return runPool<BuildJob, CompactResult, never>({
+  const report = progressOf("compact", total * tokenBytes(manifest.tokenType), onProgress);
+  return runPool<BuildJob, CompactResult, TaskProgress>({
     jobs: jobs.map((job) => ({ kind: "compact", job })),
     workers,
     setup: null,
-    onResult: step,
+    onProgress: (_, progress) => report(progress),
   });
 }
 
@@ -292,5 +258,3 @@ function scoreSegments(
     return [...segment(0, border, false), ...segment(border, documents, true)];
   });
 }
-
-const NOTHING = { bytes: 0, documents: 0, tokens: 0, dropped: 0, quarantined: 0 };

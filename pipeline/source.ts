@@ -78,7 +78,7 @@ export async function* readSource(
           for (const line of lines.push(piece.bytes)) take(line);
         }
         if (batch.full) {
-          yield batch.chunk(lines.line);
+          yield batch.chunk(lines.line, lines.pending);
           batch = new Batch();
         }
       }

@@ -50,7 +50,7 @@ async function run(payload: BuildJob, onProgress: (progress: TaskProgress) => vo
         onProgress,
       });
     case "compact":
-      return compactJob(payload.job);
+      return compactJob(payload.job, onProgress);
     default:
       payload satisfies never;
   }

@@ -6,7 +6,20 @@ import { HeadraceError } from "../index.ts";
 import type { BuildProgress, BuildReport } from "../pipeline/index.ts";
 import { bytesOf, curateFlags, curateOptions, given } from "./build-options.ts";
 import { command } from "./command.ts";
-import { duration, grouped, Progress, percent, printJson, say, size, table } from "./display.ts";
+import {
+  compact,
+  duration,
+  fittedTable,
+  grouped,
+  Progress,
+  percent,
+  printJson,
+  say,
+  screenWidth,
+  size,
+  type Words,
+} from "./display.ts";
+import { printForecast } from "./forecast.ts";
 
 /** The command. */
 export const build = command({
@@ -71,6 +84,11 @@ export const build = command({
         default: false,
         describe: "build over the shards of another build",
       })
+      .option("dry-run", {
+        type: "boolean",
+        default: false,
+        describe: "say what the build would come to, from a sample, and write nothing",
+      })
       .option("json", {
         type: "boolean",
         default: false,
@@ -99,15 +117,19 @@ export const build = command({
       }),
     };
     if (args.from !== undefined) refuseInputFlags(args);
-    const report =
-      args.from === undefined
-        ? await pipeline.build({
-            ...common,
-            ...curate,
-            inputs: args.inputs,
-            ...given({ validation: args.validation }),
-          })
-        : await pipeline.refilter({ ...common, from: args.from });
+    const inputs = { ...common, ...curate, inputs: args.inputs, ...given({ validation: args.validation }) };
+    const shards = { ...common, from: args.from ?? "" };
+    if (args.dryRun) {
+      const forecast =
+        args.from === undefined
+          ? await pipeline.forecastBuild(inputs)
+          : await pipeline.forecastRefilter(shards);
+      progress.end();
+      printForecast(forecast);
+      if (args.json) printJson(forecast);
+      return;
+    }
+    const report = args.from === undefined ? await pipeline.build(inputs) : await pipeline.refilter(shards);
     progress.end();
     printBuildReport(report);
     if (args.json) printJson(report);
@@ -150,43 +172,54 @@ function refuseInputFlags(args: Readonly<Record<string, unknown>>): void {
     );
 }
 
-/** The progress line of a build; rates and ETA are those of the phase. */
+/** The progress line of a build; rates and ETA are those of the phase, without what an earlier run had done. */
 export function buildProgress(progress: Progress): (step: BuildProgress) => void {
   let phase = "";
   return (step) => {
     if (step.phase !== phase) progress.restart();
     phase = step.phase;
-    progress.show(...progressLine(step, progress.seconds));
+    const { done, words } = progressWords(step, progress.seconds);
+    progress.show(done, step.total, words, step.reused.bytes);
   };
 }
 
-function progressLine(step: BuildProgress, seconds: number): readonly [number, number, string] {
-  const counts = `${grouped(step.documents)} documents`;
+/** How far a phase is, in the unit of its total, and what there is to say of it, the most important first. */
+export function progressWords(
+  step: BuildProgress,
+  seconds: number,
+): { readonly done: number; readonly words: readonly Words[] } {
+  const rates = (verb: string): readonly Words[] => {
+    if (seconds < 1) return [verb];
+    const bytes = `${size((step.bytes - step.reused.bytes) / seconds)}/s`;
+    const tokens = compact((step.tokens - step.reused.tokens) / seconds);
+    return [
+      [`${verb} ${bytes}`, bytes],
+      [`${tokens} tokens/s`, `${tight(tokens)} tok/s`],
+    ];
+  };
+  const documents = `${grouped(step.documents)} documents`;
+  const [gone, bad] = [compact(step.dropped), compact(step.quarantined)];
+  const dropped: Words = [`${gone} dropped`, `${tight(gone)} dropped`];
+  const quarantined: Words = [`${bad} quarantined`, `${tight(bad)} bad`];
   switch (step.phase) {
     case "calibrate":
-      return [step.documents, step.total, `calibrating: ${counts} scored`];
-    case "judge":
-      return [
-        step.documents,
-        step.total,
-        `judging: ${counts}, ${grouped(Math.round(step.documents / Math.max(1, seconds)))}/s, ${grouped(step.dropped)} dropped`,
-      ];
-    case "compact":
-      return [step.bytes, step.total, `compacting: ${step.bytes} of ${step.total} domains`];
-    case "read": {
-      const rate =
-        seconds < 1
-          ? "starting"
-          : `${size(step.bytes / seconds)}/s, ${grouped(Math.round(step.tokens / seconds))} tokens/s`;
-      return [
-        step.bytes,
-        step.total,
-        `${counts}, ${rate}, ${grouped(step.dropped)} dropped, ${grouped(step.quarantined)} quarantined`,
-      ];
+      return { done: step.documents, words: [`calibrating: ${documents} scored`] };
+    case "judge": {
+      const rate = `${compact(step.documents / Math.max(1, seconds))}/s`;
+      return { done: step.documents, words: [[`judging ${rate}`, rate], dropped, documents] };
     }
+    case "compact":
+      return { done: step.bytes, words: rates("compacting") };
+    case "read":
+      return { done: step.bytes, words: [...rates("reading"), dropped, quarantined, documents] };
     default:
       return step.phase satisfies never;
   }
+}
+
+/** A number without the space before its unit. */
+function tight(number: string): string {
+  return number.replace(" ", "");
 }
 
 /** Reasons of quarantine printed for a person. */
@@ -232,7 +265,7 @@ export function printBuildReport(report: BuildReport): void {
     "",
     "",
   ];
-  say(table([head, ...rows, total]));
+  say(fittedTable([head, ...rows, total], head.indexOf("train tokens"), screenWidth()));
   say();
   const { incidents, shards, reused, resumed } = report;
   say(

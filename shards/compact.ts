@@ -34,6 +34,8 @@ export interface Compaction {
   readonly plan: CompactionPlan;
   /** A shard ends before the document that would bring its token values over so many bytes. */
   readonly shardBytes: number;
+  /** Told of every record batch that is written. */
+  readonly onWrite?: (documents: number, tokens: number) => void;
 }
 
 /** What came of it. */
@@ -226,6 +228,7 @@ class ShardSink {
       lines: columns.lines.subarray(0, documents),
       scores: columns.scores.map((column) => column.subarray(0, documents)),
     });
+    this.#compaction.onWrite?.(documents, tokens);
     this.#filled = { documents: 0, tokens: 0 };
     if (++this.#batch < this.#plan.batches.length) return;
     const { path: _, ...file } = await this.#writer!.close();

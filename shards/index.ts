@@ -62,6 +62,7 @@ export {
   mergeCandidates,
   planValidation,
   segmentCandidates,
+  VALIDATION_PARTS,
   type ValidationPlan,
 } from "./validation.ts";
 export { type VerifyProgress, type VerifyReport, verifyShards } from "./verify.ts";

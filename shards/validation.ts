@@ -41,7 +41,7 @@ export type ValidationPlan =
 /** Fewer documents than this, and one of them is split instead. */
 const FEWEST_DOCUMENTS = 20;
 /** At most one part in so many of a domain's tokens is validation. */
-const SHARE = 20;
+export const VALIDATION_PARTS = 20;
 
 /** Opens a collector. Memory is bounded by the documents that `targetTokens` can hold. */
 export function collectCandidates(targetTokens: number): CandidateCollector {
@@ -122,7 +122,7 @@ export function planValidation(
 ): ValidationPlan {
   const { documents, tokens, longest, lowest } = candidates;
   const { targetTokens, rowTokens } = options;
-  const limit = Math.min(targetTokens, Math.floor(tokens / SHARE));
+  const limit = Math.min(targetTokens, Math.floor(tokens / VALIDATION_PARTS));
   const none = (reason: string) => ({ kind: "none", reason }) as const;
 
   if (documents >= FEWEST_DOCUMENTS) {
