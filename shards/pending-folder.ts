@@ -1,12 +1,14 @@
 /**
  * A folder that is there whole or not at all: filled beside its place under a hidden temporary name, then renamed.
- * Refuses a place that holds anything. What a crash leaves over is `.NAME.<hex>.tmp` beside it and may be deleted.
+ * Refuses a place that holds anything. The temporary name says whose it is, `.NAME.<host>-<pid>-<start>.<hex>.tmp`: what a killed process left
+ * is removed by the next one that fills the same place on that machine. Another machine's may be deleted by hand once its process has ended.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { attempt, openPending, syncFolder } from "../core/commit.ts";
 import { HeadraceError } from "../core/errors.ts";
+import { hasEnded, type Owner, thisProcess } from "../core/owner.ts";
 
 /** A file of a folder, as written. `path` is under the folder, with `/`. */
 export interface WrittenFile {
@@ -39,14 +41,19 @@ export interface PendingFolder {
   abort(): Promise<void>;
 }
 
-/** Begins a folder that will be `path`. Throws ERR_OUTPUT where `path` is a file or a folder that is not empty. */
+/**
+ * Begins a folder that will be `path`, and removes what dead processes of this machine left of it. Throws ERR_OUTPUT where `path` is a
+ * file or a folder that is not empty.
+ */
 export async function openPendingFolder(path: string): Promise<PendingFolder> {
   const place = resolve(path);
   const parent = dirname(place);
-  const temporary = join(parent, `.${basename(place)}.${randomBytes(6).toString("hex")}.tmp`);
+  const tag = `${ownerTag(thisProcess())}.${randomBytes(6).toString("hex")}`;
+  const temporary = join(parent, `.${basename(place)}.${tag}.tmp`);
   await refuseOccupied(place);
   await attempt(place, async () => {
     await mkdir(parent, { recursive: true });
+    await removeAbandoned(place);
     await mkdir(temporary);
   });
   let ended = false;
@@ -68,6 +75,34 @@ export async function openPendingFolder(path: string): Promise<PendingFolder> {
       await rm(temporary, { recursive: true, force: true });
     },
   };
+}
+
+/** Removes the temporary folders of a place whose processes have ended. */
+async function removeAbandoned(place: string): Promise<void> {
+  const parent = dirname(place);
+  const prefix = `.${basename(place)}.`;
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith(prefix)) continue;
+    const tag = /^(.+)\.[0-9a-f]{12}\.tmp$/.exec(name.slice(prefix.length))?.[1];
+    const owner = tag === undefined ? null : parseOwnerTag(tag);
+    if (owner !== null && hasEnded(owner)) await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+/** An owner in the name of a file. */
+function ownerTag({ host, pid, started }: Owner): string {
+  return `${encodeURIComponent(host)}-${pid}-${started ?? ""}`;
+}
+
+function parseOwnerTag(tag: string): Owner | null {
+  const match = /^(.+)-([1-9]\d*)-(\d*)$/.exec(tag);
+  if (!match) return null;
+  const [, host, pid, started] = match as unknown as [string, string, string, string];
+  try {
+    return { host: decodeURIComponent(host), pid: Number(pid), started: started === "" ? null : started };
+  } catch {
+    return null;
+  }
 }
 
 async function refuseOccupied(place: string): Promise<void> {

@@ -4,17 +4,13 @@
  * often again when it is run again. HEADRACE_KILLS is how many (12); HEADRACE_KILL_ROUND=n repeats the n-th round alone.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hashOf } from "../../core/hash.ts";
 import { keyOf, wordAt } from "../../core/random.ts";
-import { ledgerSummary } from "../../pipeline/index.ts";
-import { lineOf, tree, writeCorpus, writeFile } from "../pipeline/corpus.ts";
-import { formFile } from "../pipeline/tokenizer/byte-level-forms.ts";
 import { temporaryFolder } from "../support.ts";
-import { assertSameFiles, type Disturbance, type Ended, operationsIn, reportIn, run } from "./disturbed.ts";
-import type { Fault } from "./faults.ts";
+import { assertSameFiles, type Disturbance, type Ended, operationsIn, reportIn } from "./disturbed.ts";
+import { disturbedBuilds, PHASE_NAMES, PHASES, type Phase, STATUS } from "./disturbed-build.ts";
 
 const KILLS = Number(process.env["HEADRACE_KILLS"] ?? 12);
 const ONLY = process.env["HEADRACE_KILL_ROUND"];
@@ -22,59 +18,8 @@ const SEED = "kill/1";
 /** A round is killed up to so many times before it may end. */
 const KILLS_A_ROUND = 3;
 
-/** The phases of a build, in order, with the operations on files that only they do. */
-const PHASES = {
-  claim:
-    /^(mkdir|open|write|sync|close|rename|link|unlink) \.build\/(lock|\.?build\.json)|^rm [a-z]+(\.jsonl?)?$/,
-  calibration: /^\w+ \.build\/\.?calibration\.json/,
-  tasks: /^(mkdir|open|write|sync|close|rename) \.build\/tasks\//,
-  compaction: /^(mkdir|open|write|sync|close|rename) (train|validation|dropped)\//,
-  finish:
-    /^(mkdir|open|write|sync|close|rename) (scores\/|\.?(quarantine|incidents|gap|calibration|origin)\.|\.build\/\.?notes)/,
-  commit:
-    /^(open|write|sync|close|rename) \.?manifest\.json|^rm \.build\/tasks\/.*(kept|dropped|scores\.arrow)$/,
-} as const;
-type Phase = keyof typeof PHASES;
-const PHASE_NAMES = Object.keys(PHASES) as readonly Phase[];
-
 const folder = temporaryFolder();
-const corpus = join(folder, "in");
-writeCorpus(corpus, 5, 60);
-// A file that is cut, and records that are no documents: a quarantine and incidents to get right as well.
-const cut = readFileSync(join(corpus, "example_train_4.jsonl.zst"));
-writeFileSync(join(corpus, "example_train_4.jsonl.zst"), cut.subarray(0, cut.length - 9));
-writeFile(join(corpus, "zz.jsonl"), `not json\n{"text":""}\n${lineOf("a document", "RedPajamaBook")}`);
-
-function build(out: string, disturbance: Disturbance = {}): Promise<Ended> {
-  const filters = "gopher-repetition=0.3:documents,fineweb-quality=0.2:documents";
-  return run(
-    ["build", corpus, "--out", join(folder, out), "--workers", "2", "--json", "--drop", filters].concat([
-      "--tokenizer",
-      formFile("smollm-2"),
-      "--no-bos",
-      "--eos",
-    ]),
-    disturbance,
-  );
-}
-
-/** All that a build leaves but for the SQLite ledger, which says what was reused and when; its totals are compared instead. */
-function left(out: string): Readonly<Record<string, string>> {
-  const dir = join(folder, out);
-  const build = tree(join(dir, ".build"));
-  delete build["ledger.sqlite"];
-  return {
-    ...tree(dir),
-    ...Object.fromEntries(Object.entries(build).map(([name, hash]) => [`.build/${name}`, hash])),
-    "the ledger": hashOf(ledgerSummary(join(dir, ".build"))),
-  };
-}
-
-function faultAt(out: string, pattern: RegExp, at: number, act: Fault["act"]): Disturbance {
-  return {
-    fault: { root: join(folder, out), pattern: pattern.source, at, act, log: join(folder, `${out}.log`) },
-  };
-}
+const { build, left, faultAt } = disturbedBuilds(folder);
 
 /** The phase that a killed build was in, by what lies in its folder. */
 function phaseOf(out: string, { pid }: Ended, began: number): Phase | "planning" {
@@ -93,9 +38,9 @@ test(`a build killed ${KILLS} times, wherever it was, goes on to the same bytes 
   timeout: 60_000 + 15_000 * KILLS,
 }, async (context) => {
   const counting = faultAt("undisturbed", /./, 0, "kill");
-  const undisturbed = await build("undisturbed", counting);
-  assert.equal(undisturbed.status, 3, undisturbed.said);
-  const operations = operationsIn(counting.fault!.log);
+  const undisturbed = await build("undisturbed", { fault: counting });
+  assert.equal(undisturbed.status, STATUS, undisturbed.said);
+  const operations = operationsIn(counting.log);
   const counts = PHASE_NAMES.map((phase) => operations.filter((line) => PHASES[phase].test(line)).length);
   assert.ok(
     counts.every((count) => count > 0),
@@ -126,11 +71,11 @@ test(`a build killed ${KILLS} times, wherever it was, goes on to the same bytes 
         const at = 1 + (which % counts[phase]!);
         const act = how % 3 === 0 ? "torn" : "kill";
         moment = `${act} at operation ${at} of ${PHASE_NAMES[phase]}`;
-        disturbance = faultAt(out, PHASES[PHASE_NAMES[phase]!], at, act);
+        disturbance = { fault: faultAt(out, PHASES[PHASE_NAMES[phase]!], at, act) };
       }
       const ended = await build(out, disturbance);
       if (ended.status !== null) {
-        assert.equal(ended.status, 3, `round ${round}, ${moment}: ${ended.said}`);
+        assert.equal(ended.status, STATUS, `round ${round}, ${moment}: ${ended.said}`);
         break;
       }
       const phase = phaseOf(out, ended, began);
@@ -141,7 +86,7 @@ test(`a build killed ${KILLS} times, wherever it was, goes on to the same bytes 
     if (happened.length > 1) again++;
     const last = await build(out);
     const story = `round ${round} of seed ${SEED}: killed ${happened.join(", then ")}`;
-    assert.equal(last.status, 3, `${story}: ${last.said}`);
+    assert.equal(last.status, STATUS, `${story}: ${last.said}`);
     assertSameFiles(left(out), expected, story);
     assert.deepEqual(reportIn(last.printed), report, story);
     rmSync(join(folder, out), { recursive: true });
