@@ -3,7 +3,7 @@
  * After a crash the last good state is readable; what is left over ends in `.tmp` and may be deleted.
  */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { HeadraceError, messageOf } from "./errors.ts";
 
@@ -57,14 +57,44 @@ export async function writeFileWhole(path: string, data: string | Uint8Array): P
 }
 
 /**
- * Removes what crashes left in a folder of the files of these names. For who has the folder to itself: the temporary files of a process
+ * Removes what crashes left in a folder of the files whose name `owns` knows. For who has the folder to itself: the temporary files of a process
  * that is writing there now would go too.
  */
-export async function removeLeftovers(folder: string, names: readonly string[]): Promise<void> {
+export async function removeLeftovers(folder: string, owns: (name: string) => boolean): Promise<void> {
   for (const entry of await readdir(folder)) {
     const name = /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(entry)?.[1];
-    if (name !== undefined && names.includes(name)) await rm(join(folder, entry), { force: true });
+    if (name !== undefined && owns(name)) await rm(join(folder, entry), { force: true });
   }
+}
+
+/**
+ * Writes a file whole unless one is there, which is left as it is. Returns whether this call made it: of several at once, on one machine or
+ * many, exactly one does. Throws ERR_OUTPUT.
+ */
+export async function writeFileOnce(path: string, data: string | Uint8Array): Promise<boolean> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  return await attempt(path, async () => {
+    try {
+      const handle = await open(temporary, "wx");
+      try {
+        await handle.writeFile(data);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      try {
+        await link(temporary, path);
+      } catch (error) {
+        // Over NFS a link that was made may be said to exist already; the count of links tells.
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        if ((await stat(temporary)).nlink !== 2) return false;
+      }
+      await syncFolder(dirname(path));
+      return true;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
 }
 
 /** Flushes a folder's list of names, without which a renamed file may be gone after a power cut. */

@@ -6,16 +6,17 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { hashOf } from "../core/hash.ts";
-import { acquireLock } from "../core/lock.ts";
+import type { Lock } from "../core/lock.ts";
 import type { Calibration } from "../filters/index.ts";
 import type { ShardManifest } from "../shards/index.ts";
 import { addAccounts } from "./account.ts";
-import { calibrate, writeCalibration } from "./calibrate.ts";
+import { lockFolder, lockOptions } from "./build-shard.ts";
 import type { CompactJob, CompactResult } from "./compaction.ts";
 import { domainsOf, finish } from "./finish.ts";
 import { claimFolder, claimOf, finishedBuild } from "./folder.ts";
+import type { InputPlan } from "./inputs.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
-import { type BuildOptions, CALIBRATION_DOCUMENTS, NO_PROGRESS } from "./options.ts";
+import type { BuildOptions } from "./options.ts";
 import { planTasks, type Task } from "./plan.ts";
 import { runPool } from "./pool.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -23,6 +24,7 @@ import { compactBytes, progressOf, taskTotals } from "./progress.ts";
 import { quarantineReasons, requireDocuments } from "./quarantine.ts";
 import { type BuildReport, reportOf } from "./report.ts";
 import { SECTION_RECORDS } from "./section.ts";
+import { settleCalibration } from "./settle-calibration.ts";
 import type { TaskProgress } from "./task.ts";
 import { committedSections, finishedTask, sectionFolders } from "./task-folder.ts";
 import type { TaskManifest } from "./task-manifest.ts";
@@ -34,100 +36,105 @@ import type { BuildJob } from "./worker.ts";
 export async function build(options: BuildOptions): Promise<BuildReport> {
   const started = performance.now();
   const prepared = await prepare(options);
-  const { dir, buildFolder, train, validation } = prepared;
-  const plans = validation ? [train, validation] : [train];
+  const { dir, buildFolder } = prepared;
   const report = (manifest: ShardManifest, reused: number | null, resumed = 0) =>
-    reportOf({ dir, plans, manifest, reused, resumed, started });
+    reportOf({ dir, plans: inputPlans(prepared), manifest, reused, resumed, started });
   const claim = claimOf(prepared);
-  const finished = await finishedBuild(claim);
-  if (finished) {
+  const before = await finishedBuild(claim);
+  if (before) {
     await tidyFinished(claim);
-    return report(finished, null);
+    return report(before, null);
   }
-  const lock = await acquireLock(join(buildFolder, "lock"));
-  const ledger = openLedger(buildFolder);
+  const lock = await lockFolder(buildFolder, lockOptions(options));
+  let ledger: Ledger | undefined;
   try {
-    await claimFolder(claim);
-    const calibration = await settleCalibration(prepared, ledger);
-    const { tasks, reused, resumed } = await readAll(prepared, calibration, ledger);
+    const meanwhile = await finishedBuild(claim);
+    if (meanwhile) return report(meanwhile, null);
+    ledger = openLedger(buildFolder);
+    const differs = await claimFolder(claim);
+    if (differs !== null)
+      options.onNote?.(
+        `${dir} held an unfinished build with other options or inputs (${differs}); only tasks that are the same are reused`,
+      );
+    const calibration = await settleCalibration(prepared);
+    if (calibration) ledger.event("calibrated", hashOf(calibration));
+    const all = tasksOf(prepared, calibration);
+    const { tasks, reused, resumed } = await readTasks(prepared, { calibration, tasks: all, lock, ledger });
     await requireSomething(prepared, tasks);
     const compacted = await compactAll(prepared, tasks);
+    lock.requireHeld();
     const manifest = await finishAll(prepared, calibration, tasks, compacted);
     ledger.event("finished", manifest.fingerprint);
     return await report(manifest, reused, resumed);
   } finally {
-    ledger.close();
+    ledger?.close();
     lock.release();
   }
 }
 
-/** The thresholds: given, made by this very build before, or made now. Null where nothing is to be dropped. */
-async function settleCalibration(prepared: Prepared, ledger: Ledger): Promise<Calibration | null> {
-  const { options, buildFolder, train, source, curator } = prepared;
-  if (prepared.calibration) return prepared.calibration;
-  if (options.drop === undefined) return null;
-  const calibration = await calibrate({
-    targets: options.drop,
-    files: train.files,
-    source,
-    curator,
-    documents: options.calibrationDocuments ?? CALIBRATION_DOCUMENTS,
-    ...(options.applyTo && { applyTo: options.applyTo }),
-    onProgress: (documents, total) =>
-      options.onProgress?.({ ...NO_PROGRESS, phase: "calibrate", documents, total }),
-  });
-  await writeCalibration(join(buildFolder, "calibration.json"), calibration);
-  ledger.event("calibrated", hashOf(calibration));
-  return calibration;
+/** The inputs of a build, for its report. */
+export function inputPlans({ train, validation }: Prepared): readonly InputPlan[] {
+  return validation ? [train, validation] : [train];
 }
 
-/** Runs the tasks that are not finished yet on the workers. `resumed` counts the sections that such tasks have committed before. */
-async function readAll(
-  prepared: Prepared,
-  calibration: Calibration | null,
-  ledger: Ledger,
-): Promise<{ readonly tasks: readonly TaskManifest[]; readonly reused: number; readonly resumed: number }> {
-  const { buildFolder, options, train, validation } = prepared;
-  const curate = { ...prepared.curate, calibration };
+/** All tasks of a build whose calibration is settled. */
+export function tasksOf(prepared: Prepared, calibration: Calibration | null): readonly Task[] {
   const inputs = [
-    { role: "train" as const, files: train.files },
-    { role: "validation" as const, files: validation?.files ?? [] },
+    { role: "train" as const, files: prepared.train.files },
+    { role: "validation" as const, files: prepared.validation?.files ?? [] },
   ];
-  const tasks = planTasks(inputs, {
-    ...prepared.description,
-    calibration: calibration && hashOf(calibration),
-  });
+  return planTasks(inputs, { ...prepared.description, calibration: calibration && hashOf(calibration) });
+}
+
+/** Runs those of the tasks that are not finished yet on the workers; the manifests come back in their order. `resumed` counts the sections that such tasks have committed before. */
+export async function readTasks(
+  prepared: Prepared,
+  of: {
+    readonly calibration: Calibration | null;
+    readonly tasks: readonly Task[];
+    /** Held while there is anything to do. */
+    readonly lock: Lock;
+    readonly ledger: Ledger | null;
+  },
+): Promise<{ readonly tasks: readonly TaskManifest[]; readonly reused: number; readonly resumed: number }> {
+  const { buildFolder, options } = prepared;
+  const { tasks, ledger, lock } = of;
+  const curate = { ...prepared.curate, calibration: of.calibration };
   const manifests: (TaskManifest | undefined)[] = await Promise.all(
     tasks.map((task) => finishedTask(buildFolder, task)),
   );
   const reused = manifests.filter((manifest) => manifest !== undefined).length;
-  const open = tasks.filter((task) => manifests[task.task] === undefined);
-  const total = [...inputs].flatMap(({ files }) => files).reduce((sum, file) => sum + file.bytes, 0);
+  const open = [...tasks.keys()].filter((i) => manifests[i] === undefined);
+  const total = tasks.flatMap(({ files }) => files).reduce((sum, file) => sum + file.bytes, 0);
   const report = progressOf("read", total, options.onProgress);
   for (const manifest of manifests) {
     if (!manifest) continue;
-    ledger.record(manifest);
+    ledger?.record(manifest);
     report(taskTotals(manifest.account), true);
   }
-  if (reused > 0) ledger.event("reused", `${reused} of ${tasks.length} tasks`);
-  const sections = (await Promise.all(open.map(({ key }) => committedSections(buildFolder, key)))).flat();
+  if (reused > 0) ledger?.event("reused", `${reused} of ${tasks.length} tasks`);
+  const sections = (await Promise.all(open.map((i) => committedSections(buildFolder, tasks[i]!.key)))).flat();
   for (const { account } of sections) report(taskTotals(account), true);
-  if (sections.length > 0) ledger.event("resumed", `${sections.length} sections of unfinished tasks`);
+  if (sections.length > 0) ledger?.event("resumed", `${sections.length} sections of unfinished tasks`);
   await runPool<BuildJob, TaskManifest, TaskProgress>({
-    jobs: open.map((task) => ({ kind: "task", task })),
+    jobs: open.map((i) => ({ kind: "task", task: tasks[i]! })),
     workers: prepared.workers,
     setup: workSetup(prepared, curate),
     onProgress: (_, progress) => report(progress),
-    onResult: (_, manifest) => {
-      manifests[manifest.task] = manifest;
-      ledger.record(manifest);
+    onResult: (job, manifest) => {
+      lock.requireHeld();
+      manifests[open[job]!] = manifest;
+      ledger?.record(manifest);
     },
   });
   return { tasks: manifests as readonly TaskManifest[], reused, resumed: sections.length };
 }
 
 /** Refuses to write shards where not one record became a document. */
-async function requireSomething({ buildFolder }: Prepared, tasks: readonly TaskManifest[]): Promise<void> {
+export async function requireSomething(
+  { buildFolder }: Prepared,
+  tasks: readonly TaskManifest[],
+): Promise<void> {
   const { read, quarantined, incidents } = addAccounts(
     tasks.map(({ account }) => account),
     [],
@@ -140,7 +147,7 @@ async function requireSomething({ buildFolder }: Prepared, tasks: readonly TaskM
 }
 
 /** Compacts every domain on the workers. */
-async function compactAll(
+export async function compactAll(
   prepared: Prepared,
   tasks: readonly TaskManifest[],
 ): Promise<readonly CompactResult[]> {
@@ -180,7 +187,7 @@ async function compactAll(
 }
 
 /** Writes what covers the whole build, and removes the segments. */
-async function finishAll(
+export async function finishAll(
   prepared: Prepared,
   calibration: Calibration | null,
   tasks: readonly TaskManifest[],

@@ -83,7 +83,12 @@ export async function readCalibration(path: string): Promise<Calibration> {
   return parseCalibrationJson(text, path);
 }
 
-/** Writes a calibration file, whole or not at all; the same calibration gives the same bytes. */
+/** Writes a calibration file, whole or not at all. */
 export async function writeCalibration(path: string, calibration: Calibration): Promise<void> {
-  await writeFileWhole(path, `${JSON.stringify(calibration, null, 1)}\n`);
+  await writeFileWhole(path, calibrationText(calibration));
+}
+
+/** The text of a calibration file; the same calibration gives the same bytes. */
+export function calibrationText(calibration: Calibration): string {
+  return `${JSON.stringify(calibration, null, 1)}\n`;
 }

@@ -2,7 +2,8 @@
  * The ledger: what every task of a build came to, in SQLite, for quick questions while and after a build.
  * It is a cache with one writer. The task manifests are the truth, and `rebuildLedger` makes it again from them.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { cannotWrite } from "../core/commit.ts";
@@ -36,7 +37,13 @@ const SCHEMA = `
  */
 export function openLedger(buildFolder: string): Ledger {
   const path = join(buildFolder, "ledger.sqlite");
-  const database = writing(path, () => openDatabase(path));
+  return ledgerOf(
+    writing(path, () => openDatabase(path)),
+    path,
+  );
+}
+
+function ledgerOf(database: Database.Database, path: string): Ledger {
   const task = database.prepare("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)");
   const input = database.prepare("INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?)");
   const outcome = database.prepare("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?)");
@@ -77,17 +84,33 @@ export function rebuildLedger(buildFolder: string): number {
       "ERR_OUTPUT",
       `${buildFolder} holds no tasks; name the output folder of a build that has its .build folder`,
     );
-  rmSync(join(buildFolder, "ledger.sqlite"), { force: true });
-  const ledger = openLedger(buildFolder);
-  let count = 0;
-  for (const name of readdirSync(tasks).sort()) {
-    const path = join(tasks, name, "task.json");
-    if (!existsSync(path)) continue;
-    ledger.record(parseTaskManifest(readFileSync(path, "utf8"), path));
-    count++;
+  const manifests = readdirSync(tasks)
+    .sort()
+    .map((name) => join(tasks, name, "task.json"))
+    .filter(existsSync)
+    .map((path) => parseTaskManifest(readFileSync(path, "utf8"), path));
+  writeLedger(buildFolder, manifests);
+  return manifests.length;
+}
+
+/**
+ * Writes a ledger of finished tasks in place of any that is there. It is made in memory and written as a file, so that it can be made on
+ * a file system where SQLite's locks do not work.
+ */
+export function writeLedger(buildFolder: string, tasks: readonly TaskManifest[]): void {
+  const path = join(buildFolder, "ledger.sqlite");
+  const database = prepare(new Database(":memory:"));
+  try {
+    const ledger = ledgerOf(database, path);
+    for (const task of tasks) ledger.record(task);
+    writing(path, () => {
+      const pending = join(buildFolder, `.ledger.sqlite.${randomBytes(6).toString("hex")}.tmp`);
+      writeFileSync(pending, database.serialize());
+      renameSync(pending, path);
+    });
+  } finally {
+    database.close();
   }
-  ledger.close();
-  return count;
 }
 
 /** One row of `summary`. */

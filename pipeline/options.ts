@@ -58,6 +58,10 @@ export interface BuildOptions {
   /** Build anew over the finished shards of another build. Default false. */
   readonly replace?: boolean;
   readonly onProgress?: (progress: BuildProgress) => void;
+  /** Is told in a sentence what a person may want to know while it happens: a lock in doubt, another build in the folder. */
+  readonly onNote?: (sentence: string) => void;
+  /** Seconds without a sign of life after which the lock of another machine is taken over. Default 120; above 0. */
+  readonly lockSilenceSeconds?: number;
 }
 
 /** Where a build is. */

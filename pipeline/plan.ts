@@ -5,7 +5,7 @@ import { hashOf } from "../core/hash.ts";
 import type { InputFile } from "./inputs.ts";
 
 /** Version of what a task writes; a change of the code that changes bytes raises it. */
-const TASK_VERSION = 2;
+export const TASK_VERSION = 2;
 
 /** Stored bytes to text bytes, roughly, to size tasks: compressed text is about a third. */
 const EXPANSION = { jsonl: 1, "jsonl.gz": 3, "jsonl.zst": 3, parquet: 2, arrow: 1 } as const;

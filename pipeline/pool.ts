@@ -78,8 +78,14 @@ export async function runPool<Job, Result, Progress>(
           case "progress":
             return options.onProgress?.(job, message.progress);
           case "result":
-            options.onResult?.(job, message.result);
-            return settle(() => resolve(message.result));
+            return settle(() => {
+              try {
+                options.onResult?.(job, message.result);
+                resolve(message.result);
+              } catch (error) {
+                reject(error);
+              }
+            });
           case "failure":
             return settle(() =>
               reject(

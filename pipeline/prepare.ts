@@ -6,11 +6,11 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
-import { canonicalJson, hashOf } from "../core/hash.ts";
+import { hashOf } from "../core/hash.ts";
 import { BUILT_IN_FILTERS, type Calibration, findRuleFilter, parseTargets } from "../filters/index.ts";
 import { readCalibration } from "./calibrate.ts";
 import { type CurateSetup, type Curator, openCurator, openTokenizer } from "./curator.ts";
-import { type InputFile, type InputPlan, planInputs } from "./inputs.ts";
+import { type InputPlan, planInputs } from "./inputs.ts";
 import type { BuildOptions } from "./options.ts";
 import type { SourceOptions } from "./source.ts";
 import { LLAMA2_SHA256 } from "./tokenizer/index.ts";
@@ -116,16 +116,6 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
   };
 }
 
-/** The identity of the input files: names, sizes and times of change; contents are hashed while they are read. */
-export function inputIdentity(prepared: Pick<Prepared, "train" | "validation">): unknown {
-  const identity = (files: readonly InputFile[]) =>
-    files.map(({ source, bytes, modified }) => [source, bytes, modified]);
-  return {
-    train: identity(prepared.train.files),
-    validation: prepared.validation ? identity(prepared.validation.files) : null,
-  };
-}
-
 /** The tokenizer and filter setup that options ask for, without a calibration. Rule sets that `drop` names need not be among `filters`' defaults. */
 export async function curateSetup(
   options: Pick<
@@ -148,15 +138,6 @@ export async function curateSetup(
   const targets = options.drop === undefined ? [] : parseTargets(options.drop);
   const rules = targets.map(({ filter }) => filter).filter((name) => findRuleFilter(name) !== undefined);
   return { ...base, filters: [...trained, ...rules] };
-}
-
-/** Which fields of two descriptions differ, for an error that can be acted on. */
-export function differences(
-  a: Readonly<Record<string, unknown>>,
-  b: Readonly<Record<string, unknown>>,
-): readonly string[] {
-  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-  return names.filter((name) => canonicalJson(a[name] ?? null) !== canonicalJson(b[name] ?? null));
 }
 
 function requireWhole(flag: string, value: number, least: number): void {

@@ -17,20 +17,21 @@ export interface QuarantineReason {
   readonly first: Pick<Quarantined, "source" | "line" | "reason">;
 }
 
-/** Counts a `quarantine.jsonl` by reason, most first. One pass; memory of one entry a reason. */
-export async function quarantineReasons(path: string): Promise<readonly QuarantineReason[]> {
+/** Counts the lines of `quarantine.jsonl` files by reason, most first. One pass; memory of one entry a reason. */
+export async function quarantineReasons(...paths: readonly string[]): Promise<readonly QuarantineReason[]> {
   const reasons = new Map<string, { records: number; readonly first: Quarantined }>();
-  for await (const line of createInterface({
-    input: createReadStream(path),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })) {
-    const record = JSON.parse(line) as Quarantined;
-    const code = quarantineCode(record.reason);
-    const key = code === "unmapped-domain" ? record.reason : code;
-    const seen = reasons.get(key);
-    if (seen) seen.records++;
-    else reasons.set(key, { records: 1, first: record });
-  }
+  for (const path of paths)
+    for await (const line of createInterface({
+      input: createReadStream(path),
+      crlfDelay: Number.POSITIVE_INFINITY,
+    })) {
+      const record = JSON.parse(line) as Quarantined;
+      const code = quarantineCode(record.reason);
+      const key = code === "unmapped-domain" ? record.reason : code;
+      const seen = reasons.get(key);
+      if (seen) seen.records++;
+      else reasons.set(key, { records: 1, first: record });
+    }
   return [...reasons]
     .map(
       ([

@@ -32,6 +32,8 @@ export interface RefilterOptions
     | "validationRow"
     | "replace"
     | "onProgress"
+    | "onNote"
+    | "lockSilenceSeconds"
   > {
   /** Folder of finished shards. */
   readonly from: string;

@@ -8,7 +8,6 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { DomainName } from "../core/domain.ts";
 import { hashOf } from "../core/hash.ts";
-import { acquireLock } from "../core/lock.ts";
 import { type Calibration, type CascadeStep, judge } from "../filters/index.ts";
 import {
   openScoreWriter,
@@ -17,6 +16,7 @@ import {
   type ShardManifest,
   tokenBytes,
 } from "../shards/index.ts";
+import { lockFolder, lockOptions } from "./build-shard.ts";
 import { calibrateOn, readCalibration, targetsFor } from "./calibrate.ts";
 import type { CompactJob, CompactResult } from "./compaction.ts";
 import { cascadeFor } from "./curator.ts";
@@ -54,8 +54,10 @@ export async function refilter(options: RefilterOptions): Promise<BuildReport> {
     await tidyFinished(claim);
     return report(finished, null);
   }
-  const lock = await acquireLock(join(buildFolder, "lock"));
+  const lock = await lockFolder(buildFolder, lockOptions(options));
   try {
+    const meanwhile = await finishedBuild(claim);
+    if (meanwhile) return await report(meanwhile, null);
     await claimFolder(claim);
     const calibration = given ?? (await calibrationOf(plan, options));
     const cascade = calibration ? cascadeFor(calibration, manifest.tokenizer, manifest.filters) : [];

@@ -38,13 +38,18 @@ export function sectionFolders(
 
 /** The manifest of a task that was finished before, if there is one and its files are still there. */
 export async function finishedTask(buildFolder: string, task: Task): Promise<TaskManifest | undefined> {
+  const manifest = await committedTask(buildFolder, task);
+  if (manifest === undefined) return undefined;
+  const folders = sectionFolders(buildFolder, manifest);
+  return manifest.sections.every((section, i) => isWhole(folders[i]!, section)) ? manifest : undefined;
+}
+
+/** The manifest of a task that was finished before, also where its segments were compacted since. */
+export async function committedTask(buildFolder: string, task: Task): Promise<TaskManifest | undefined> {
   const path = join(taskFolder(buildFolder, task.key), "task.json");
   if (!existsSync(path)) return undefined;
   const manifest = parseTaskManifest(await readFile(path, "utf8"), path);
-  if (manifest.key !== task.key) return undefined;
-  const folders = sectionFolders(buildFolder, manifest);
-  const whole = manifest.sections.every((section, i) => isWhole(folders[i]!, section));
-  return whole ? { ...manifest, task: task.task } : undefined;
+  return manifest.key === task.key ? { ...manifest, task: task.task } : undefined;
 }
 
 /** The sections that an unfinished task has committed: the longest row of them that follow one another from its start. */

@@ -60,7 +60,7 @@ export async function runTask(task: Task, context: TaskContext): Promise<TaskMan
     loneSurrogates: sum(({ loneSurrogates }) => loneSurrogates),
     lostBytes: sum(({ lostBytes }) => lostBytes),
   };
-  await removeLeftovers(folder, ["task.json"]);
+  await removeLeftovers(folder, (name) => name === "task.json");
   await writeFileWhole(join(folder, "task.json"), `${JSON.stringify(manifest)}\n`);
   return manifest;
 }

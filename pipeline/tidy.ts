@@ -4,7 +4,8 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { withLock } from "../core/lock.ts";
+import { lockHolder, withLock } from "../core/lock.ts";
+import { folderLock } from "./build-shard.ts";
 import { removeTemporaries } from "./folder.ts";
 import { openLedger } from "./ledger.ts";
 
@@ -25,7 +26,8 @@ export async function tidyFinished(of: {
 }): Promise<void> {
   const { buildFolder } = of;
   try {
-    await withLock(join(buildFolder, "lock"), 0, async () => {
+    if (lockHolder(folderLock(buildFolder)) !== null) return;
+    await withLock(folderLock(buildFolder), 0, async () => {
       await removeTemporaries(of);
       await clearScratch(buildFolder);
       // SQLite takes back what was half-done when it is opened.

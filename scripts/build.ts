@@ -3,22 +3,11 @@
  */
 import { availableParallelism } from "node:os";
 import { HeadraceError } from "../index.ts";
-import type { BuildProgress, BuildReport } from "../pipeline/index.ts";
+import type { BuildProgress, BuildReport, ShardReport } from "../pipeline/index.ts";
 import { bytesOf, curateFlags, curateOptions, given } from "./build-options.ts";
+import { printBuildReport, printShardReport, sayMissing } from "./build-report.ts";
 import { command } from "./command.ts";
-import {
-  compact,
-  duration,
-  fittedTable,
-  grouped,
-  Progress,
-  percent,
-  printJson,
-  say,
-  screenWidth,
-  size,
-  type Words,
-} from "./display.ts";
+import { compact, grouped, Progress, printJson, say, size, type Words } from "./display.ts";
 import { printForecast } from "./forecast.ts";
 
 /** The command. */
@@ -89,6 +78,16 @@ export const build = command({
         default: false,
         describe: "say what the build would come to, from a sample, and write nothing",
       })
+      .option("shard", {
+        type: "string",
+        describe:
+          "i/N: run the tasks of the i-th of N machines (from 1), beside the others; then --finish once",
+      })
+      .option("finish", {
+        type: "boolean",
+        default: false,
+        describe: "make the shards of a build whose tasks were run with --shard",
+      })
       .option("json", {
         type: "boolean",
         default: false,
@@ -104,6 +103,10 @@ export const build = command({
       replace: args.replace,
       tagOnly: args.tagOnly,
       onProgress: buildProgress(progress),
+      onNote(sentence: string) {
+        progress.end();
+        say(`note: ${sentence}`);
+      },
       ...given({
         applyTo,
         drop: args.drop,
@@ -117,28 +120,57 @@ export const build = command({
       }),
     };
     if (args.from !== undefined) refuseInputFlags(args);
+    const shard = args.shard === undefined ? undefined : pipeline.parseBuildShard(args.shard);
+    if (args.dryRun && (shard || args.finish))
+      throw new HeadraceError(
+        "ERR_ARGUMENT",
+        "--dry-run was given with --shard or --finish; it says what the whole build comes to, so leave them out",
+      );
+    if (shard && args.finish)
+      throw new HeadraceError(
+        "ERR_ARGUMENT",
+        "--shard and --finish were both given; run every shard first, then --finish once",
+      );
     const inputs = { ...common, ...curate, inputs: args.inputs, ...given({ validation: args.validation }) };
-    const shards = { ...common, from: args.from ?? "" };
+    const refiltered = { ...common, from: args.from ?? "" };
     if (args.dryRun) {
       const forecast =
         args.from === undefined
           ? await pipeline.forecastBuild(inputs)
-          : await pipeline.forecastRefilter(shards);
+          : await pipeline.forecastRefilter(refiltered);
       progress.end();
       printForecast(forecast);
       if (args.json) printJson(forecast);
       return;
     }
-    const report = args.from === undefined ? await pipeline.build(inputs) : await pipeline.refilter(shards);
+    if (shard) {
+      const report = await pipeline.buildShard(inputs, shard);
+      progress.end();
+      printShardReport(report);
+      return ended(report, args.json);
+    }
+    const report =
+      args.from !== undefined
+        ? await pipeline.refilter(refiltered)
+        : args.finish
+          ? await pipeline.finishBuild(inputs).catch(sayMissing)
+          : await pipeline.build(inputs);
     progress.end();
     printBuildReport(report);
-    if (args.json) printJson(report);
-    if (report.incidents > 0 || report.quarantine.some(({ domain }) => domain)) process.exitCode = 3;
+    ended(report, args.json);
   },
 });
 
+/** Prints the report for machines, and says by the exit status whether all input could be read. */
+function ended(report: BuildReport | ShardReport, json: boolean): void {
+  if (json) printJson(report);
+  if (report.incidents > 0 || report.quarantine.some(({ domain }) => domain)) process.exitCode = 3;
+}
+
 /** Flags that only mean something where an input is read. */
 const INPUT_FLAGS = {
+  shard: undefined,
+  finish: false,
   tokenizer: "llama-2",
   "tokenizer-engine": "headrace",
   "special-tokens": "spell",
@@ -220,84 +252,4 @@ export function progressWords(
 /** A number without the space before its unit. */
 function tight(number: string): string {
   return number.replace(" ", "");
-}
-
-/** Reasons of quarantine printed for a person. */
-const SHOWN = 8;
-
-/** The domain table and everything that needs a look. */
-export function printBuildReport(report: BuildReport): void {
-  const filters = Object.keys(report.dropped);
-  const rows = Object.entries(report.domains).map(([name, domain]) => [
-    name,
-    domain.read,
-    domain.kept,
-    ...filters.map((filter) => domain.dropped[filter] ?? 0),
-    domain.heldOut,
-    domain.quarantined,
-    domain.tokens.kept,
-    domain.tokens.heldOut,
-    percent(report.mixture.before[name] ?? 0),
-    percent(report.mixture.after[name] ?? 0),
-  ]);
-  const { read, kept, heldOut, quarantined, tokens } = report;
-  const head = [
-    "domain",
-    "read",
-    "kept",
-    ...filters.map((filter) => `-${filter}`),
-    "held out",
-    "bad",
-    "train tokens",
-    "validation",
-    "before",
-    "after",
-  ];
-  const total = [
-    "all",
-    read,
-    kept,
-    ...filters.map((filter) => report.dropped[filter]!),
-    heldOut,
-    quarantined,
-    tokens.kept,
-    tokens.heldOut,
-    "",
-    "",
-  ];
-  say(fittedTable([head, ...rows, total], head.indexOf("train tokens"), screenWidth()));
-  say();
-  const { incidents, shards, reused, resumed } = report;
-  say(
-    `${grouped(read)} documents = ${grouped(kept)} kept + ${grouped(heldOut)} held out + ${grouped(sum(Object.values(report.dropped)))} dropped + ${grouped(quarantined)} quarantined`,
-  );
-  if (incidents > 0)
-    say(
-      `${grouped(incidents)} stretches of input (${size(report.bytes.unreadable)}) could not be read: ${report.out}/incidents.jsonl`,
-    );
-  for (const { records, first } of report.quarantine.slice(0, SHOWN))
-    say(`quarantined ${grouped(records)}, first ${first.source}:${first.line}: ${first.reason}`);
-  if (quarantined > 0) say(`every quarantined record with its reason: ${report.out}/quarantine.jsonl`);
-  for (const { source, reason } of report.skipped) say(`not read: ${source}: ${reason}`);
-  for (const notice of report.notices) say(`note: ${notice}`);
-  for (const [domain, filters] of Object.entries(report.tagged ?? {}))
-    for (const [filter, count] of Object.entries(filters))
-      if (count > 0) say(`tagged in ${domain} and kept: ${grouped(count)} by ${filter}`);
-  for (const alarm of report.alarms) say(`drift: ${alarm}`);
-  for (const [domain, reason] of Object.entries(report.withoutValidation))
-    say(`no validation split in ${domain}: ${reason}`);
-  if (report.loneSurrogates > 0) say(`${grouped(report.loneSurrogates)} lone surrogates became U+FFFD`);
-  if (report.lostBytes)
-    say(`${grouped(report.lostBytes)} bytes of text have no piece in the vocabulary and are in no token`);
-  if (reused === null) say("this build was finished before; nothing was done");
-  else if (reused > 0) say(`${grouped(reused)} tasks of an earlier run of this build were reused`);
-  if (resumed > 0)
-    say(`${grouped(resumed)} sections of tasks that an earlier run had not finished were reused`);
-  say(
-    `${shards} shards in ${report.out} after ${duration(report.seconds)}, fingerprint ${report.fingerprint.slice(0, 16)}`,
-  );
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

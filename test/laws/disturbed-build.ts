@@ -15,7 +15,7 @@ import type { Fault } from "./faults.ts";
 export const PHASES = {
   claim:
     /^(mkdir|open|write|sync|close|rename|link|unlink) \.build\/(lock|\.?build\.json)|^rm [a-z]+(\.jsonl?)?$/,
-  calibration: /^\w+ \.build\/\.?calibration\.json/,
+  calibration: /^\w+ \.build\/\.?calibration-/,
   tasks: /^(mkdir|open|write|sync|close|rename) \.build\/tasks\//,
   compaction: /^(mkdir|open|write|sync|close|rename) (train|validation|dropped)\//,
   finish:

@@ -90,6 +90,7 @@ function strike(fault: Fault): void {
     rename: later("rename", promises.rename, 1),
     mkdir: later("mkdir", promises.mkdir),
     rm: later("rm", promises.rm),
+    link: later("link", promises.link, 1),
     unlink: later("unlink", promises.unlink),
     async open(...given: Parameters<typeof promises.open>) {
       const act = count("open", given[0]);

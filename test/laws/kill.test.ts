@@ -4,7 +4,7 @@
  * often again when it is run again. HEADRACE_KILLS is how many (12); HEADRACE_KILL_ROUND=n repeats the n-th round alone.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { keyOf, wordAt } from "../../core/random.ts";
@@ -29,7 +29,7 @@ function phaseOf(out: string, { pid }: Ended, began: number): Phase | "planning"
   if (existsSync(path("manifest.json"))) return "commit";
   if (!lock.includes(`"pid":${pid},`)) return "planning";
   if (!mine(".build/build.json")) return "claim";
-  if (!mine(".build/calibration.json")) return "calibration";
+  if (!readdirSync(path(".build")).some((name) => name.startsWith("calibration-"))) return "calibration";
   if (existsSync(path("scores"))) return "finish";
   return existsSync(path("train")) ? "compaction" : "tasks";
 }
