@@ -1,12 +1,14 @@
 /**
  * Gopher's quality rules (Rae et al. 2021, arXiv 2112.11446, A.1.1), with its bounds.
  */
-import { strip } from "./lines.ts";
-import type { Page } from "./page.ts";
+import { stripEnd, stripStart } from "./lines.ts";
+import { oncePage, type Page } from "./page.ts";
 import type { RuleSet } from "./rule-set.ts";
-import { LETTER, NOT_SYMBOL } from "./words.ts";
+import { HAS_LETTER, NOT_SYMBOL } from "./words.ts";
 
-const STOP_WORDS = new Set(["the", "be", "to", "of", "and", "that", "have", "with"]);
+const STOP_WORDS = new Set(["the", "be", "to", "of", "and", "that", "have", "with"].map(packed));
+const LONGEST_STOP_WORD = 4;
+const [BULLET, HYPHEN, FULL_STOP, ELLIPSIS] = ["•", "-", ".", "…"].map((sign) => sign.charCodeAt(0));
 
 /** The set. */
 export const GOPHER_QUALITY: RuleSet = {
@@ -14,8 +16,8 @@ export const GOPHER_QUALITY: RuleSet = {
   source: "arXiv 2112.11446, A.1.1",
   version: 1,
   rules: [
-    { name: "few-words", bound: 50, brokenWhen: "below", measure: (page) => solidWords(page).count },
-    { name: "many-words", bound: 100_000, brokenWhen: "above", measure: (page) => solidWords(page).count },
+    { name: "few-words", bound: 50, brokenWhen: "below", measure: (page) => countWords(page).solid },
+    { name: "many-words", bound: 100_000, brokenWhen: "above", measure: (page) => countWords(page).solid },
     { name: "short-words", bound: 3, brokenWhen: "below", measure: meanLength },
     { name: "long-words", bound: 10, brokenWhen: "above", measure: meanLength },
     {
@@ -34,62 +36,98 @@ export const GOPHER_QUALITY: RuleSet = {
       name: "bullet-lines",
       bound: 0.9,
       brokenWhen: "above",
-      measure: (page) => lineShare(page, (line) => line.startsWith("•") || line.startsWith("-")),
+      measure: (page) => countLines(page).bullets / page.lines.count,
     },
     {
       name: "ellipsis-lines",
       bound: 0.3,
       brokenWhen: "above",
-      measure: (page) => lineShare(page, (line) => line.endsWith("...") || line.endsWith("…")),
+      measure: (page) => countLines(page).ellipses / page.lines.count,
     },
     {
       name: "few-letters",
       bound: 0.8,
       brokenWhen: "below",
-      measure: (page) => aWord(page, withLetters(page)),
+      measure: (page) => aWord(page, countWords(page).withLetters),
     },
-    { name: "few-stop-words", bound: 2, brokenWhen: "below", measure: stopWords },
+    { name: "few-stop-words", bound: 2, brokenWhen: "below", measure: (page) => countWords(page).stopWords },
   ],
 };
 
-/** Words that are more than punctuation. */
-function solidWords({ words }: Page): { readonly count: number; readonly characters: number } {
-  let count = 0;
-  let characters = 0;
-  for (let i = 0; i < words.count; i++) {
-    const id = words.ids[i]!;
-    if ((words.kinds[id]! & NOT_SYMBOL) === 0) continue;
-    count++;
-    characters += words.lengths[id]!;
-  }
-  return { count, characters };
+interface WordCounts {
+  /** Words that are more than punctuation, and their code points. */
+  readonly solid: number;
+  readonly characters: number;
+  readonly withLetters: number;
+  /** How many of the stop words are there. */
+  readonly stopWords: number;
 }
+
+const countWords = oncePage(({ words, units }): WordCounts => {
+  const { distinct, counts, lengths, kinds, starts, ends } = words;
+  let solid = 0;
+  let characters = 0;
+  let withLetters = 0;
+  let stopWords = 0;
+  for (let id = 0; id < distinct; id++) {
+    const count = counts[id]!;
+    if (kinds[id]! & NOT_SYMBOL) {
+      solid += count;
+      characters += lengths[id]! * count;
+    }
+    if ((kinds[id]! & HAS_LETTER) === 0) continue;
+    withLetters += count;
+    if (lengths[id]! <= LONGEST_STOP_WORD && STOP_WORDS.has(packedUnits(units, starts[id]!, ends[id]!)))
+      stopWords++;
+  }
+  return { solid, characters, withLetters, stopWords };
+});
 
 function meanLength(page: Page): number {
-  const { count, characters } = solidWords(page);
-  return characters / count;
+  const { solid, characters } = countWords(page);
+  return characters / solid;
 }
 
-function withLetters({ words }: Page): number {
-  let count = 0;
-  for (let i = 0; i < words.count; i++) if (words.kinds[words.ids[i]!]! & LETTER) count++;
-  return count;
+/** A short word as a number: 7 bits a sign, or -1 where one is not ASCII. */
+function packedUnits(units: Uint16Array, start: number, end: number): number {
+  let number = 0;
+  for (let i = start; i < end; i++) {
+    if (units[i]! > 127) return -1;
+    number = (number << 7) | units[i]!;
+  }
+  return number;
 }
 
-/** How many of the stop words are there. */
-function stopWords({ words }: Page): number {
-  let found = 0;
-  for (let id = 0; id < words.distinct; id++)
-    if (words.lengths[id]! <= 4 && STOP_WORDS.has(words.word(id))) found++;
-  return found;
+function packed(word: string): number {
+  return packedUnits(
+    Uint16Array.from(word, (sign) => sign.charCodeAt(0)),
+    0,
+    word.length,
+  );
 }
 
 function aWord({ words }: Page, count: number): number {
   return count / words.count;
 }
 
-function lineShare({ lines }: Page, is: (line: string) => boolean): number {
-  return lines.filter((line) => is(strip(line))).length / lines.length;
+const countLines = oncePage((page): { readonly bullets: number; readonly ellipses: number } => {
+  const { lines, units } = page;
+  let bullets = 0;
+  let ellipses = 0;
+  for (let i = 0; i < lines.count; i++) {
+    const start = stripStart(page, lines.starts[i]!, lines.ends[i]!);
+    const end = stripEnd(page, start, lines.ends[i]!);
+    if (start === end) continue;
+    if (units[start] === BULLET || units[start] === HYPHEN) bullets++;
+    const last = units[end - 1];
+    if (last === ELLIPSIS) ellipses++;
+    else if (last === FULL_STOP && endsInDots(units, start, end)) ellipses++;
+  }
+  return { bullets, ellipses };
+});
+
+function endsInDots(units: Uint16Array, start: number, end: number): boolean {
+  return end - start >= 3 && units[end - 2] === FULL_STOP && units[end - 3] === FULL_STOP;
 }
 
 /** Occurrences that do not overlap. */

@@ -1,10 +1,11 @@
 /**
  * Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1), with its bounds.
  */
-import { type Grams, gramWalker } from "./grams.ts";
-import { repeated, strip } from "./lines.ts";
-import type { Page } from "./page.ts";
+import { type Grams, repeatedGrams } from "./grams.ts";
+import { pieceCutter, type Repeated, repetitionCounter, stripEnd, stripStart } from "./lines.ts";
+import { oncePage, type Page } from "./page.ts";
 import type { Rule, RuleSet } from "./rule-set.ts";
+import type { Words } from "./words.ts";
 
 const TOP_BOUNDS: readonly (readonly [n: number, bound: number])[] = [
   [2, 0.2],
@@ -27,10 +28,10 @@ export const GOPHER_REPETITION: RuleSet = {
   source: "arXiv 2112.11446, table A1",
   version: 1,
   rules: [
-    share("paragraphs", 0.3, (page) => part(paragraphs(page))),
-    share("paragraph-characters", 0.2, (page) => repeated(paragraphs(page)).characters / page.characters),
-    share("lines", 0.3, (page) => part(lines(page))),
-    share("line-characters", 0.2, (page) => repeated(lines(page)).characters / page.characters),
+    share("paragraphs", 0.3, (page) => pieces(page).paragraphs.parts / pieces(page).paragraphCount),
+    share("paragraph-characters", 0.2, (page) => pieces(page).paragraphs.characters / page.characters),
+    share("lines", 0.3, (page) => pieces(page).lines.parts / pieces(page).lineCount),
+    share("line-characters", 0.2, (page) => pieces(page).lines.characters / page.characters),
     ...TOP_BOUNDS.map(([n, bound]) => share(`top-${n}-gram`, bound, (page) => gramShares(page)[n]!)),
     ...REPEATED_BOUNDS.map(([n, bound]) =>
       share(`repeated-${n}-grams`, bound, (page) => gramShares(page)[n]!),
@@ -42,52 +43,87 @@ function share(name: string, bound: number, measure: (page: Page) => number): Ru
   return { name, bound, brokenWhen: "above", measure };
 }
 
-function paragraphs({ text }: Page): readonly string[] {
-  return strip(text).split(/\n{2,}/);
+/** Lines between newlines, and paragraphs between two or more of them. */
+interface Pieces {
+  readonly lineCount: number;
+  readonly lines: Repeated;
+  readonly paragraphCount: number;
+  readonly paragraphs: Repeated;
 }
 
-function lines({ text }: Page): readonly string[] {
-  return text.split(/\n+/);
+const NEWLINE = 10;
+const NONE: Repeated = { parts: 0, characters: 0 };
+const cutLines = pieceCutter(1);
+const cutParagraphs = pieceCutter(2);
+const countRepeated = repetitionCounter();
+
+const pieces = oncePage((page): Pieces => {
+  const lineStretches = cutLines(page, 0, page.count);
+  const lines = countRepeated(page, lineStretches);
+  const start = stripStart(page, 0, page.count);
+  const end = stripEnd(page, start, page.count);
+  const paragraphStretches = cutParagraphs(page, start, end);
+  // Paragraphs that are equal have equal lines, unless white space was stripped of one.
+  const none = lines.parts === 0 && bounded(page.units, start, end, page.count);
+  return {
+    lineCount: lineStretches.count,
+    lines,
+    paragraphCount: paragraphStretches.count,
+    paragraphs: none ? NONE : countRepeated(page, paragraphStretches),
+  };
+});
+
+/** Whether [start, end) begins and ends where the text or a line does. */
+function bounded(units: Uint16Array, start: number, end: number, count: number): boolean {
+  return (start === 0 || units[start - 1] === NEWLINE) && (end === count || units[end] === NEWLINE);
 }
 
-function part(parts: readonly string[]): number {
-  return repeated(parts).parts / parts.length;
-}
-
-const walk = gramWalker();
-let counts = new Int32Array(4096);
-let last: { readonly page: Page; readonly shares: Float64Array } | undefined;
+const findGrams = repeatedGrams();
+let seen = new Uint8Array(4096);
 
 /** By n: the share of characters in the most frequent n-gram (n to 4) or in n-grams that were there before (n from 5). */
-function gramShares(page: Page): Float64Array {
-  if (last?.page === page) return last.shares;
+const gramShares = oncePage(({ words, characters }): Float64Array => {
   const shares = new Float64Array(MOST + 1);
-  walk(page.words, MOST, (grams) => {
-    if (counts.length < grams.distinct) counts = new Int32Array(grams.distinct * 2);
-    counts.fill(0, 0, grams.distinct);
-    if (grams.n >= 5) shares[grams.n] = repeatedCharacters(grams, counts) / page.characters;
-    else if (grams.n >= 2) shares[grams.n] = topCharacters(grams, counts) / page.characters;
+  findGrams(words, MOST, (grams) => {
+    const { n } = grams;
+    if (n >= 5) shares[n] = repeatedCharacters(words, grams) / characters;
+    else if (words.count >= n) shares[n] = topCharacters(words, grams) / characters;
   });
-  last = { page, shares };
   return shares;
-}
+});
 
 /** Of the most frequent n-gram, the first of equals: its length with single spaces, times its count. */
-function topCharacters({ n, count, ids, charactersAt }: Grams, seen: Int32Array): number {
-  for (let i = 0; i < count; i++) seen[ids[i]!]!++;
+function topCharacters(words: Words, { n, count, positions, ids, counts }: Grams): number {
   let best = 0;
-  for (let i = 1; i < count; i++) if (seen[ids[i]!]! > seen[ids[best]!]!) best = i;
-  return (charactersAt(best) + n - 1) * seen[ids[best]!]!;
+  let most = 1;
+  for (let k = 0; k < count; k++) {
+    if (counts[ids[k]!]! <= most) continue;
+    most = counts[ids[k]!]!;
+    best = positions[k]!;
+  }
+  return (charactersAt(words, best, n) + n - 1) * most;
 }
 
 /** Of n-grams that were there before; the words of one are not counted again. */
-function repeatedCharacters({ n, count, ids, charactersAt }: Grams, seen: Int32Array): number {
+function repeatedCharacters(words: Words, { n, count, positions, ids, distinct }: Grams): number {
+  if (seen.length < distinct) seen = new Uint8Array(distinct * 2);
+  seen.fill(0, 0, distinct);
   let characters = 0;
-  for (let i = 0; i < count; ) {
-    if (seen[ids[i]!]) {
-      characters += charactersAt(i);
-      i += n;
-    } else seen[ids[i++]!] = 1;
+  let next = 0;
+  for (let k = 0; k < count; k++) {
+    const position = positions[k]!;
+    if (position < next) continue;
+    if (seen[ids[k]!]) {
+      characters += charactersAt(words, position, n);
+      next = position + n;
+    } else seen[ids[k]!] = 1;
   }
+  return characters;
+}
+
+/** Code points of the words of the n-gram that begins at a word, without spaces. */
+function charactersAt({ ids, lengths }: Words, position: number, n: number): number {
+  let characters = 0;
+  for (let i = position; i < position + n; i++) characters += lengths[ids[i]!]!;
   return characters;
 }

@@ -1,45 +1,50 @@
 /**
  * A text as the rule sets look at it. What several rules need is found once, and what no rule asks for is not looked for.
  */
-import { codePoints, splitLines } from "./lines.ts";
+import { breakLines, type Stretches } from "./lines.ts";
+import { type Units, unitReader } from "./units.ts";
 import { type Words, wordSplitter } from "./words.ts";
 
-/** One text; its words are gone when the page turns. */
-export interface Page {
-  readonly text: string;
-  /** Code points. */
-  readonly characters: number;
-  readonly lines: readonly string[];
+/** One text; what is in its arrays is gone when the page turns. */
+export interface Page extends Units {
+  /** As Python's `str.splitlines` cuts them. */
+  readonly lines: Stretches;
   readonly words: Words;
 }
 
-/** Turns pages: the same text again gives the same page. Owns the memory of the words. */
+/** Turns pages: the same text again gives the same page. Owns the memory of all that is on it. */
 export function pages(): (text: string) => Page {
+  const read = unitReader();
+  const cut = breakLines();
   const split = wordSplitter();
   let page: Page | undefined;
   return (text) => {
-    if (page?.text !== text) page = open(text, split);
+    if (page?.text !== text) page = open(read(text), cut, split);
     return page;
   };
 }
 
-function open(text: string, split: (text: string) => Words): Page {
-  let characters: number | undefined;
-  let lines: readonly string[] | undefined;
+function open(units: Units, cut: (units: Units) => Stretches, split: (units: Units) => Words): Page {
+  let lines: Stretches | undefined;
   let words: Words | undefined;
   return {
-    text,
-    get characters() {
-      characters ??= codePoints(text);
-      return characters;
-    },
+    ...units,
     get lines() {
-      lines ??= splitLines(text);
+      lines ??= cut(units);
       return lines;
     },
     get words() {
-      words ??= split(text);
+      words ??= split(units);
       return words;
     },
+  };
+}
+
+/** What is computed once a page. */
+export function oncePage<T>(compute: (page: Page) => T): (page: Page) => T {
+  let last: { readonly page: Page; readonly value: T } | undefined;
+  return (page) => {
+    if (last?.page !== page) last = { page, value: compute(page) };
+    return last.value;
   };
 }

@@ -4,12 +4,17 @@
  * `e-mail` and `and/or` are three, English clitics (`n't`, `'s`) and units behind a number are words, and so is each other punctuation mark
  * and a run of dots or of `- / \ | ^ ~ @ +`. The published rules were tuned on words like these (spaCy's English ones); fixtures/rules says where verdicts differ.
  */
+import { isAbbreviation } from "./abbreviations.ts";
+import { addressEnd } from "./addresses.ts";
+import { DIGIT, KIND, LETTER, MARK, RUN, SPACE, TRAIL } from "./kinds.ts";
+import { grown, Numbering, PRIME } from "./numbering.ts";
+import type { Units } from "./units.ts";
 
 /** What a word is made of: bits. */
-export const LETTER = 1;
+export const HAS_LETTER = 1;
 export const NOT_SYMBOL = 2;
 
-/** The words of the last text; arrays are longer than `count` and are reused by the next text. */
+/** The words of the last text; arrays are longer than `count` or `distinct` and are reused by the next text. */
 export interface Words {
   /** How many there are. */
   readonly count: number;
@@ -17,327 +22,271 @@ export interface Words {
   readonly ids: Int32Array;
   /** How many different words there are; the arrays below have an entry for each. */
   readonly distinct: number;
+  /** How often it is there. */
+  readonly counts: Int32Array;
   /** Length in code points. */
   readonly lengths: Int32Array;
-  /** `LETTER` where a letter is in it, `NOT_SYMBOL` where anything but punctuation, symbols and control characters is. */
+  /** `HAS_LETTER` where a letter is in it, `NOT_SYMBOL` where anything but punctuation, symbols and control characters is. */
   readonly kinds: Uint8Array;
-  /** The text of a numbered word. */
-  word(id: number): string;
-  /** Where the word at a position starts and ends, in UTF-16 units. */
+  /** Where it begins and ends in the text for the first time, in UTF-16 units. */
   readonly starts: Int32Array;
   readonly ends: Int32Array;
 }
 
-const SPACE = 0;
-const LETTER_CLASS = 1;
-const DIGIT = 2;
-const MARK = 3;
-const RUN = 4;
-const DOT = 5;
-
-const LETTERS = /[\p{L}\p{M}]/u;
-const DIGITS = /\p{N}/u;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: Python counts the separators U+001C to U+001F as white space
-const SPACES = /[\p{Z}\s\x1c-\x1f\x85]/u;
-const UPPER = /\p{Lu}/u;
-
-const ASCII = Uint8Array.from({ length: 128 }, (_, code) => classBySight(String.fromCharCode(code)));
-
-function classBySight(char: string): number {
-  if (LETTERS.test(char)) return LETTER_CLASS;
-  if (DIGITS.test(char)) return DIGIT;
-  if (SPACES.test(char)) return SPACE;
-  if (char === ".") return DOT;
-  return "-/\\|^~@+".includes(char) ? RUN : MARK;
-}
-
-/** Class of a code point; those above ASCII are remembered, as a text has few of them. */
-function classifier(): (code: number) => number {
-  const known = new Map<number, number>();
-  return (code) => {
-    if (code < 128) return ASCII[code]!;
-    let kind = known.get(code);
-    if (kind === undefined) {
-      kind = classBySight(String.fromCodePoint(code));
-      if (known.size < 65_536) known.set(code, kind);
-    }
-    return kind;
-  };
-}
-
-const CLITICS = new Set(["s", "m", "re", "ve", "ll", "d"]);
-
 /** Units that are words of their own behind a number. */
-const UNITS = new Set(
+const MEASURES = new Set(
   "km m cm dm mm nm ft yd in ha kg g mg lb oz mph kmh kPa Pa mbar mb MB kb KB gb GB tb TB T G M K am pm % ° °C °F".split(
     " ",
   ),
 );
-
-/** An address: protocol, user, host with a top-level domain in lower case, port and path, of which only the host must be there. */
-const ADDRESS =
-  /^(?:[\w+.-]{2,}:\/\/)?(?:[^\s@]+@)?(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+\p{Ll}{2,63}(?::\d{2,5})?(?:[/?#]\S*)?$/u;
-const LONGEST_ADDRESS = 2048;
-const CLOSING = ".,;:!?)]}>\"'’”*_&#»";
-
-const ABBREVIATION =
-  /^(?:\p{L}|[A-Z](?:\.[A-Z])+|a\.m|p\.m|e\.g|i\.e|Ph\.D|Mrs?|Ms|Messrs|Dr|Prof|Rev|Gen|Gov|Sen|Rep|Adm|St|Mt|Inc|[Cc]o|Corp|Ltd|Bros|Jr|vs|Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)$/u;
-
-/** Whether a full stop behind it ends no sentence. `word` is without the stop. */
-export function isAbbreviation(word: string): boolean {
-  return ABBREVIATION.test(word);
-}
+const LONGEST_MEASURE = 4;
+const CLITICS = new Set(["s", "m", "re", "ve", "ll", "d"].map(codeOf));
+const LONGEST_ABBREVIATION = 12;
+const CANNOT = "cannot";
+const APOSTROPHES = ["'", "’"].map(codeOf);
+const [COMMA, FULL_STOP, ELLIPSIS, DASH, EM_DASH] = [",", ".", "…", "-", "—"].map(codeOf) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+const UPPER = /\p{Lu}/u;
 
 /** Makes a splitter. It owns its memory: the words of one text are gone when the next is split. Deterministic, linear in the text. */
-export function wordSplitter(): (text: string) => Words {
-  const classOf = classifier();
-  let starts = new Int32Array(4096);
-  let ends = new Int32Array(4096);
+export function wordSplitter(): (text: Units) => Words {
+  const numbering = new Numbering();
   let ids = new Int32Array(4096);
+  let counts = new Int32Array(1024);
   let lengths = new Int32Array(1024);
-  let firsts = new Int32Array(1024);
-  let hashes = new Int32Array(1024);
-  let kinds = new Uint8Array(1024);
-  let table = new Int32Array(8192).fill(-1);
+  let made = new Uint8Array(1024);
   let count = 0;
-  let distinct = 0;
-  let source = "";
+  let source: Units;
+  let units: Uint16Array;
+  let kinds: Uint8Array;
 
-  function number(start: number, end: number, hash: number, kind: number, length: number): void {
-    if (count === starts.length) {
-      starts = grown(starts);
-      ends = grown(ends);
-      ids = grown(ids);
-    }
-    const mask = table.length - 1;
-    let slot = Math.imul(hash, 0x9e3779b1) >>> 7;
-    let id = -1;
-    for (; ; slot++) {
-      id = table[slot & mask]!;
-      if (id < 0 || (hashes[id] === hash && same(firsts[id]!, start, end - start))) break;
-    }
-    if (id < 0) {
-      id = distinct++;
+  function add(start: number, end: number, hash: number, length: number, of: number): void {
+    const before = numbering.distinct;
+    const id = numbering.number(start, end, hash);
+    if (id === before) {
       if (id === lengths.length) {
         lengths = grown(lengths);
-        firsts = grown(firsts);
-        hashes = grown(hashes);
-        kinds = grown(kinds);
+        counts = grown(counts);
+        made = grown(made);
       }
       lengths[id] = length;
-      firsts[id] = count;
-      hashes[id] = hash;
-      kinds[id] = kind;
-      table[slot & mask] = id;
-    }
-    starts[count] = start;
-    ends[count] = end;
+      made[id] = of;
+      counts[id] = 1;
+    } else counts[id]!++;
+    if (count === ids.length) ids = grown(ids);
     ids[count++] = id;
-    if (distinct * 2 > table.length) rehash();
-  }
-
-  function same(position: number, start: number, size: number): boolean {
-    const from = starts[position]!;
-    if (ends[position]! - from !== size) return false;
-    for (let i = 0; i < size; i++)
-      if (source.charCodeAt(from + i) !== source.charCodeAt(start + i)) return false;
-    return true;
-  }
-
-  function rehash(): void {
-    table = new Int32Array(table.length * 2).fill(-1);
-    const mask = table.length - 1;
-    for (let id = 0; id < distinct; id++) {
-      let slot = Math.imul(hashes[id]!, 0x9e3779b1) >>> 7;
-      while (table[slot & mask]! >= 0) slot++;
-      table[slot & mask] = id;
-    }
-  }
-
-  /** The class of what stands at `i`, and how many units it takes. */
-  function at(i: number): { readonly kind: number; readonly units: number } {
-    if (i >= source.length) return NOTHING;
-    const unit = source.charCodeAt(i);
-    if (unit < 128) return ONE[ASCII[unit]!]!;
-    const code = source.codePointAt(i)!;
-    return (code > 0xffff ? TWO : ONE)[classOf(code)]!;
   }
 
   /** Numbers [start, end) as one word. */
   function take(start: number, end: number): void {
     let hash = 0;
     let length = 0;
-    let kind = 0;
-    for (let i = start; i < end; length++) {
-      const { kind: of, units } = at(i);
-      for (let u = 0; u < units; u++) hash = Math.imul(hash ^ source.charCodeAt(i + u), 0x01000193);
-      if (of === LETTER_CLASS) kind |= LETTER | NOT_SYMBOL;
-      else if (of === DIGIT) kind |= NOT_SYMBOL;
-      i += units;
+    let of = 0;
+    for (let i = start; i < end; i++) {
+      hash = Math.imul(hash ^ units[i]!, PRIME);
+      const kind = kinds[i]!;
+      if ((kind & KIND) === LETTER) of |= HAS_LETTER | NOT_SYMBOL;
+      else if ((kind & KIND) === DIGIT) of |= NOT_SYMBOL;
+      if ((kind & TRAIL) === 0) length++;
     }
-    number(start, end, hash, kind, length);
-  }
-
-  /** Whether a word ends at one sign that stands between two letters or digits. */
-  function parts(i: number): boolean {
-    const before = at(i - 1).kind;
-    const after = at(i + 1).kind;
-    switch (source[i]!) {
-      case ".":
-        return (
-          before === LETTER_CLASS &&
-          after === LETTER_CLASS &&
-          UPPER.test(source[i + 1]!) &&
-          !UPPER.test(source[i - 1]!)
-        );
-      case ",":
-        return before === LETTER_CLASS && after === LETTER_CLASS;
-      case ":":
-      case "/":
-      case "=":
-      case "<":
-      case ">":
-        return after === LETTER_CLASS;
-      case "-":
-        return after === LETTER_CLASS || before === DIGIT;
-      case "+":
-      case "*":
-      case "^":
-        return before === DIGIT && after === DIGIT;
-      case "~":
-      case "–":
-      case "—":
-        return after === LETTER_CLASS;
-      default:
-        return source[i] === "…";
-    }
-  }
-
-  /** From the start of a word: its end, behind all that joins. `clitic` is where a clitic begins, or the end. */
-  function runEnd(start: number): { readonly end: number; readonly clitic: number } {
-    let i = start;
-    for (;;) {
-      const here = at(i);
-      if (here.kind === LETTER_CLASS || here.kind === DIGIT) {
-        i += here.units;
-        continue;
-      }
-      let signs = i;
-      for (
-        let one = at(signs);
-        one.kind !== SPACE && one.kind !== LETTER_CLASS && one.kind !== DIGIT;
-        one = at(signs)
-      )
-        signs += one.units;
-      if (at(signs).kind === SPACE) break;
-      const joint = source.slice(i, signs);
-      if (joint.length > 1) {
-        if (/\.\.|…|--|——/.test(joint)) break;
-      } else if (joint === "'" || joint === "’") {
-        let behind = signs;
-        for (let one = at(behind); one.kind === LETTER_CLASS; one = at(behind)) behind += one.units;
-        const tail = source.slice(signs, behind).toLowerCase();
-        if (CLITICS.has(tail)) return { end: behind, clitic: i };
-        if (tail === "t" && source[i - 1]?.toLowerCase() === "n" && i - 1 > start)
-          return { end: behind, clitic: i - 1 };
-      } else if (parts(i)) break;
-      i = signs;
-    }
-    return { end: i, clitic: i };
+    add(start, end, hash, length, of);
   }
 
   /** Numbers [start, end) as one word, or as two where it is a number with its unit, or `cannot`. */
   function takeRun(start: number, end: number): void {
-    const middle = at(start).kind === DIGIT ? unitAt(start, end) : end - start === 6 ? notAt(start) : end;
+    const middle = kindAt(start) === DIGIT ? measureAt(start, end) : notAt(start, end);
     take(start, middle);
     if (middle < end) take(middle, end);
   }
 
-  /** The end of the address (of a page, a file on a host, a mailbox) that begins at `start`; `start` where none does. */
-  function addressEnd(start: number): number {
-    let end = start;
-    for (let one = at(end); one.kind !== SPACE && end - start < LONGEST_ADDRESS; one = at(end))
-      end += one.units;
-    while (end > start && CLOSING.includes(source[end - 1]!)) end--;
-    return ADDRESS.test(source.slice(start, end)) ? end : start;
+  function kindAt(i: number): number {
+    return kinds[i]! & KIND;
   }
 
-  function unitAt(start: number, end: number): number {
+  function isWordKind(i: number): boolean {
+    const kind = kindAt(i);
+    return kind === LETTER || kind === DIGIT;
+  }
+
+  function measureAt(start: number, end: number): number {
     let i = start;
-    while (i < end && (at(i).kind === DIGIT || source[i] === "." || source[i] === ",")) i++;
-    return i < end && end - i <= 4 && UNITS.has(source.slice(i, end)) ? i : end;
+    while (i < end && (kindAt(i) === DIGIT || units[i] === FULL_STOP || units[i] === COMMA)) i++;
+    if (i === end || end - i > LONGEST_MEASURE) return end;
+    return MEASURES.has(String.fromCharCode(...units.subarray(i, end))) ? i : end;
   }
 
-  function notAt(start: number): number {
-    return /^[cC]annot$/.test(source.slice(start, start + 6)) ? start + 3 : start + 6;
+  function notAt(start: number, end: number): number {
+    if (end - start !== CANNOT.length || (units[start]! | 32) !== CANNOT.charCodeAt(0)) return end;
+    for (let i = 1; i < CANNOT.length; i++) if (units[start + i] !== CANNOT.charCodeAt(i)) return end;
+    return start + 3;
+  }
+
+  /** Whether a word ends at one sign that stands between two letters or digits. */
+  function parts(i: number): boolean {
+    const before = kinds[i - 1]! & TRAIL ? MARK : kindAt(i - 1);
+    const after = kindAt(i + 1);
+    switch (units[i]) {
+      case FULL_STOP:
+        return before === LETTER && after === LETTER && isUpper(units[i + 1]!) && !isUpper(units[i - 1]!);
+      case COMMA:
+        return before === LETTER && after === LETTER;
+      case 0x3a: // : / = < > ~ – —
+      case 0x2f:
+      case 0x3d:
+      case 0x3c:
+      case 0x3e:
+      case 0x7e:
+      case 0x2013:
+      case EM_DASH:
+        return after === LETTER;
+      case DASH:
+        return after === LETTER || before === DIGIT;
+      case 0x2b: // + * ^
+      case 0x2a:
+      case 0x5e:
+        return before === DIGIT && after === DIGIT;
+      default:
+        return units[i] === ELLIPSIS;
+    }
+  }
+
+  /** Whether signs that stand between letters hold something that always parts words: two dots or dashes, or an ellipsis. */
+  function hasSeparator(start: number, end: number): boolean {
+    for (let i = start; i < end; i++) {
+      const unit = units[i]!;
+      if (unit === ELLIPSIS) return true;
+      if (i + 1 < end && unit === units[i + 1] && (unit === FULL_STOP || unit === DASH || unit === EM_DASH))
+        return true;
+    }
+    return false;
+  }
+
+  /** Where the clitic begins that an apostrophe at `at` belongs to and that ends before `behind`; -1 where there is none. */
+  function cliticAt(start: number, at: number, behind: number): number {
+    const size = behind - at - 1;
+    if (size < 1 || size > 2) return -1;
+    const tail = lower(units[at + 1]!) | (size === 2 ? lower(units[at + 2]!) << 16 : 0);
+    if (CLITICS.has(tail)) return at;
+    return tail === 0x74 && lower(units[at - 1]!) === 0x6e && at - 1 > start ? at - 1 : -1;
+  }
+
+  let clitic = 0;
+
+  /** From the start of a word: its end, behind all that joins; `clitic` is then where a clitic begins, or the end. */
+  function runEnd(start: number): number {
+    let i = start;
+    for (;;) {
+      while (isWordKind(i)) i++;
+      let signs = i;
+      while (kindAt(signs) >= MARK) signs++;
+      if (kindAt(signs) === SPACE) break;
+      if (signs - i > 1) {
+        if (hasSeparator(i, signs)) break;
+      } else if (APOSTROPHES.includes(units[i]!)) {
+        let behind = signs;
+        while (kindAt(behind) === LETTER) behind++;
+        clitic = cliticAt(start, i, behind);
+        if (clitic >= 0) return behind;
+      } else if (parts(i)) break;
+      i = signs;
+    }
+    clitic = i;
+    return i;
+  }
+
+  /** Takes the word that begins at `start`, whose joined part begins at `i`, whatever joins it; returns where to go on. */
+  function takeJoined(start: number, from: number, kind: number): number {
+    const end = runEnd(from);
+    if (clitic < end) {
+      take(start, clitic);
+      take(clitic, end);
+      return end;
+    }
+    if (kindAt(end) !== SPACE && end > start && isWordKind(end + 1) && parts(end)) {
+      const whole = addressEnd(source, start);
+      if (whole > end) {
+        take(start, whole);
+        return whole;
+      }
+      takeRun(start, end);
+      take(end, end + 1);
+      return end + 1;
+    }
+    return takeStopped(start, end, kind);
+  }
+
+  /** Takes [start, end) with the full stop behind it where it is an abbreviation, else without. */
+  function takeStopped(start: number, end: number, kind: number): number {
+    const stopped =
+      units[end] === FULL_STOP &&
+      kind === LETTER &&
+      isAbbreviation(source, Math.max(start, end - LONGEST_ABBREVIATION), end);
+    if (stopped) take(start, end + 1);
+    else takeRun(start, end);
+    return stopped ? end + 1 : end;
   }
 
   return (text) => {
     source = text;
+    ({ units, kinds } = text);
     count = 0;
-    distinct = 0;
-    table.fill(-1);
-    for (let i = 0; i < text.length; ) {
-      const { kind, units } = at(i);
+    numbering.begin(units, text.count >> 3);
+    for (let i = 0; i < text.count; ) {
+      const kind = kinds[i]! & KIND;
       const start = i;
-      if (kind === SPACE) {
-        i += units;
-        continue;
+      if (kind === SPACE) i++;
+      else if (kind === LETTER) {
+        let hash = 0;
+        let seen = 0;
+        let now = kinds[i]!;
+        do {
+          hash = Math.imul(hash ^ units[i]!, PRIME);
+          seen |= now;
+          now = kinds[++i]!;
+        } while ((now & KIND) === LETTER);
+        // A word that ends at white space, or at one mark before it, needs no second look.
+        const plain = (now & KIND) === SPACE;
+        if ((plain || kindAt(i + 1) === SPACE) && (now & KIND) !== DIGIT) {
+          const usual = (units[start]! | 32) !== CANNOT.charCodeAt(0) || i - start !== CANNOT.length;
+          if (usual && (seen & TRAIL) === 0 && (plain || units[i] !== FULL_STOP))
+            add(start, i, hash, i - start, HAS_LETTER | NOT_SYMBOL);
+          else i = takeStopped(start, i, kind);
+        } else i = takeJoined(start, start, kind);
+      } else if (kind === DIGIT) i = takeJoined(start, start, kind);
+      else {
+        if (kind === MARK) i += kinds[i + 1]! & TRAIL ? 2 : 1;
+        else while (kindAt(i) === kind) i++;
+        if (kind === RUN && isWordKind(i)) i = takeJoined(start, i, kind);
+        else take(start, i);
       }
-      if (kind === MARK) i += units;
-      else if (kind === RUN || kind === DOT) while (at(i).kind === kind) i++;
-      const next = at(i).kind;
-      const word = i === start || (kind === RUN && (next === LETTER_CLASS || next === DIGIT));
-      if (!word) {
-        take(start, i);
-        continue;
-      }
-      const { end, clitic } = runEnd(i);
-      i = end;
-      if (clitic < end) {
-        take(start, clitic);
-        take(clitic, end);
-      } else if (
-        at(end).kind !== SPACE &&
-        end > start &&
-        (at(end + 1).kind === LETTER_CLASS || at(end + 1).kind === DIGIT) &&
-        parts(end)
-      ) {
-        const whole = addressEnd(start);
-        if (whole > end) {
-          i = whole;
-          take(start, i);
-        } else {
-          takeRun(start, end);
-          take(end, ++i);
-        }
-      } else if (
-        text[end] === "." &&
-        kind === LETTER_CLASS &&
-        isAbbreviation(text.slice(Math.max(start, end - 12), end))
-      )
-        take(start, ++i);
-      else takeRun(start, end);
     }
     return {
       count,
       ids,
-      distinct,
+      distinct: numbering.distinct,
+      counts,
       lengths,
-      kinds,
-      starts,
-      ends,
-      word: (id) => text.slice(starts[firsts[id]!]!, ends[firsts[id]!]!),
+      kinds: made,
+      starts: numbering.starts,
+      ends: numbering.ends,
     };
   };
 }
 
-const ONE = [SPACE, LETTER_CLASS, DIGIT, MARK, RUN, DOT].map((kind) => ({ kind, units: 1 }));
-const TWO = [SPACE, LETTER_CLASS, DIGIT, MARK, RUN, DOT].map((kind) => ({ kind, units: 2 }));
-const NOTHING = { kind: SPACE, units: 1 };
+function isUpper(unit: number): boolean {
+  return unit < 128 ? unit >= 65 && unit <= 90 : UPPER.test(String.fromCharCode(unit));
+}
 
-function grown<T extends Int32Array | Uint8Array>(from: T): T {
-  const to = new (from.constructor as new (length: number) => T)(from.length * 2);
-  to.set(from);
-  return to;
+/** ASCII small letters of capitals; no other sign has one of the clitics' letters as its small letter. */
+function lower(unit: number): number {
+  return unit >= 65 && unit <= 90 ? unit | 32 : unit;
+}
+
+function codeOf(text: string): number {
+  return text.charCodeAt(0) | (text.length > 1 ? text.charCodeAt(1) << 16 : 0);
 }

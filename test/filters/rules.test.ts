@@ -5,17 +5,27 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { findRuleFilter, loadFilter, RULE_SETS, SCORE_UNIT } from "../../filters/index.ts";
-import { gramWalker } from "../../filters/rules/grams.ts";
-import { splitLines } from "../../filters/rules/lines.ts";
-import { wordSplitter } from "../../filters/rules/words.ts";
+import { repeatedGrams } from "../../filters/rules/grams.ts";
+import { type Page, pages } from "../../filters/rules/page.ts";
 import { planInputs, readSource } from "../../pipeline/index.ts";
 import { ROOT, shared } from "../support.ts";
 
-const split = wordSplitter();
+const turn = pages();
 
 function wordsOf(text: string): readonly string[] {
-  const { count, starts, ends } = split(text);
+  const { count, ids, starts, ends } = turn(text).words;
+  return Array.from(ids.subarray(0, count), (id) => text.slice(starts[id], ends[id]));
+}
+
+function linesOf(text: string): readonly string[] {
+  const { count, starts, ends } = turn(text).lines;
   return Array.from({ length: count }, (_, i) => text.slice(starts[i], ends[i]));
+}
+
+function measured(set: string, rule: string, page: Page): number {
+  return RULE_SETS.find(({ name }) => name === set)!
+    .rules.find(({ name }) => name === rule)!
+    .measure(page);
 }
 
 const noTokens = new Uint16Array(0);
@@ -35,41 +45,119 @@ test("words: everything but white space is in exactly one word, in order, and eq
     fc.property(
       fc.string({ unit: fc.constantFrom(..."ab1.,-'/ \n’é漢😀n't:)…".match(/./gsu)!), maxLength: 80 }),
       (text) => {
-        const { count, ids, distinct, word } = split(text);
+        const { count, distinct, counts, lengths } = turn(text).words;
         const words = wordsOf(text);
+        assert.equal(words.length, count);
         assert.equal(words.join(""), text.replace(/\s+/g, ""));
-        for (let i = 0; i < count; i++) assert.equal(word(ids[i]!), words[i]);
-        assert.equal(distinct, new Set(words).size);
+        const different = [...new Set(words)];
+        assert.equal(distinct, different.length);
+        different.forEach((word, id) => {
+          assert.equal(counts[id], words.filter((other) => other === word).length);
+          assert.equal(lengths[id], [...word].length);
+        });
       },
     ),
   );
 });
 
-test("n-grams are numbered as a map of their texts numbers them", () => {
-  const walk = gramWalker();
+const fewWords = fc.array(fc.constantFrom("a", "bb", "c", "dd", "é𝒜"), { maxLength: 60 });
+
+test("n-grams that are there twice are found, numbered and counted as a map of their texts does it", () => {
+  const find = repeatedGrams();
   fc.assert(
-    fc.property(fc.array(fc.constantFrom("a", "bb", "c", "dd"), { maxLength: 60 }), (parts) => {
+    fc.property(fewWords, (parts) => {
       const seen: number[] = [];
-      walk(split(parts.join(" ")), 6, ({ n, count, ids, distinct, charactersAt }) => {
+      const { words } = turn(parts.join(" "));
+      const gramsOf = (n: number) => parts.slice(n - 1).map((_, i) => parts.slice(i, i + n).join(" "));
+      find(words, 6, ({ n, count, positions, ids, distinct, counts }) => {
         seen.push(n);
+        const grams = gramsOf(n);
+        const often = grams.map((gram) => grams.filter((other) => other === gram).length);
+        const expected = [...grams.keys()].filter((i) => often[i]! > 1);
+        assert.deepEqual([...positions.subarray(0, count)], expected);
         const numbers = new Map<string, number>();
-        for (let i = 0; i < count; i++) {
-          const gram = parts.slice(i, i + n);
-          const number = numbers.get(gram.join(" ")) ?? numbers.size;
-          numbers.set(gram.join(" "), number);
-          assert.equal(ids[i], number);
-          assert.equal(charactersAt(i), gram.join("").length);
+        for (let k = 0; k < count; k++) {
+          const gram = grams[positions[k]!]!;
+          assert.equal(ids[k], numbers.get(gram) ?? ids[k]);
+          numbers.set(gram, ids[k]!);
+          assert.equal(counts[ids[k]!], often[positions[k]!]);
+          assert.ok(ids[k]! < distinct);
         }
-        assert.equal(distinct, numbers.size);
+        assert.equal(new Set(numbers.values()).size, numbers.size);
       });
-      assert.equal(seen.length, Math.min(6, parts.length));
+      assert.deepEqual(seen, [2, 3, 4, 5, 6]);
+    }),
+  );
+});
+
+test("shares of repeated lines, paragraphs and n-grams are those that sets of strings give", () => {
+  const part = fc.constantFrom("a b", "a b", "c", " ", "\n", "\n\n", "\n\n\n", "\t\n", "a b c d e f", "😀 x");
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 1, maxLength: 40 }), (parts) => {
+      const text = parts.join(parts.length % 2 ? " " : "\n");
+      const page = turn(text);
+      const size = [...text].length;
+      const repeated = (pieces: readonly string[]) => {
+        const again = pieces.filter((piece, i) => pieces.indexOf(piece) < i);
+        return [again.length / pieces.length, [...again.join("")].length / size];
+      };
+      const shares = (what: string) => [
+        measured("gopher-repetition", `${what}s`, page),
+        measured("gopher-repetition", `${what}-characters`, page),
+      ];
+      assert.deepEqual(shares("line"), repeated(text.split(/\n+/)));
+      assert.deepEqual(shares("paragraph"), repeated(text.trim().split(/\n{2,}/)));
+      const words = wordsOf(text);
+      const grams = (n: number) => words.slice(n - 1).map((_, i) => words.slice(i, i + n));
+      for (const n of [2, 3, 4]) {
+        const counts = Map.groupBy(grams(n), (gram) => gram.join(" "));
+        const top = [...counts].reduce<readonly [string, number]>(
+          (best, [gram, { length }]) => (length > best[1] ? [gram, length] : best),
+          ["", 0],
+        );
+        assert.equal(
+          measured("gopher-repetition", `top-${n}-gram`, page),
+          ([...top[0]].length * top[1]) / size,
+        );
+      }
+      for (const n of [5, 10]) {
+        const seen = new Set<string>();
+        let characters = 0;
+        const all = grams(n).map((gram) => gram.join(" "));
+        for (let i = 0; i < all.length; i++)
+          if (seen.has(all[i]!)) {
+            characters += [...all[i]!.replaceAll(" ", "")].length;
+            i += n - 1;
+          } else seen.add(all[i]!);
+        assert.equal(measured("gopher-repetition", `repeated-${n}-grams`, page), characters / size);
+      }
     }),
   );
 });
 
 test("lines break where Python breaks them", () => {
-  assert.deepEqual(splitLines("a\r\nb\rc\u2028d\x85e\x1cf\n"), ["a", "b", "c", "d", "e", "f"]);
-  assert.deepEqual(splitLines(""), []);
+  assert.deepEqual(linesOf("a\r\nb\rc\u2028d\x85e\x1cf\n"), ["a", "b", "c", "d", "e", "f"]);
+  assert.deepEqual(linesOf(""), []);
+  assert.deepEqual(linesOf("\r\r\n\n"), ["", "", ""]);
+});
+
+test("lengths are in code points, as Python counts them", () => {
+  const short = turn(`${"😀".repeat(30)}\n${"😀".repeat(31)}`);
+  assert.equal(measured("fineweb-quality", "short-lines", short), 0.5);
+  const line = (word: string) => turn(`${word} is a sentence.`);
+  assert.equal(measured("c4-quality", "few-sentences", line("😀".repeat(1000))), 1);
+  assert.equal(measured("c4-quality", "few-sentences", line("😀".repeat(1001))), 0);
+});
+
+test("C4: citations are taken out before a line is judged, phrases are found whatever their case", () => {
+  const measure = (rule: string, text: string) => measured("c4-quality", rule, turn(text));
+  assert.equal(measure("few-sentences", "It is here.[12] It is there.[citation needed]"), 2);
+  assert.equal(measure("few-sentences", "It is here [13]"), 0);
+  assert.equal(measure("few-sentences", "Please turn on java[1]Script to go on."), 0);
+  assert.equal(measure("few-sentences", "We set coo\u212aies. Use COO\u212aies or not."), 0);
+  assert.equal(measure("placeholder-text", "Here is Lorem Ipsum.\nAnd lorem  ipsum again."), 1);
+  assert.equal(measure("few-sentences", "Dr. X met Mr. Y at 5 p.m. They spoke. “So?” (Yes.) No..."), 0);
+  assert.equal(measure("few-sentences", "Dr. X met Mr. Y at 5 p.m. They spoke. “So?” (Yes.) No!"), 4);
 });
 
 test("a text says which rules it breaks, and the score counts them", () => {

@@ -1,0 +1,26 @@
+/**
+ * Addresses that are one word: of a page, a file on a host, a mailbox.
+ */
+import { DIGIT, DOT, KIND, LETTER, SPACE } from "./kinds.ts";
+import type { Units } from "./units.ts";
+
+/** Protocol, user, host with a top-level domain in lower case, port and path, of which only the host must be there. */
+const ADDRESS =
+  /^(?:[\w+.-]{2,}:\/\/)?(?:[^\s@]+@)?(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+\p{Ll}{2,63}(?::\d{2,5})?(?:[/?#]\S*)?$/u;
+const LONGEST = 2048;
+const CLOSING = ".,;:!?)]}>\"'’”*_&#»";
+
+/** The end of the address that begins at `start`; `start` where none does. */
+export function addressEnd({ text, kinds }: Units, start: number): number {
+  let end = start;
+  let dotted = false;
+  for (; (kinds[end]! & KIND) !== SPACE && end - start < LONGEST; end++)
+    dotted ||= (kinds[end]! & KIND) === DOT && isWordKind(kinds[end + 1]!);
+  if (!dotted) return start;
+  while (end > start && CLOSING.includes(text[end - 1]!)) end--;
+  return ADDRESS.test(text.slice(start, end)) ? end : start;
+}
+
+function isWordKind(kind: number): boolean {
+  return (kind & KIND) === LETTER || (kind & KIND) === DIGIT;
+}
