@@ -17,19 +17,20 @@ import { claimFolder, claimOf, finishedBuild } from "./folder.ts";
 import type { InputPlan } from "./inputs.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 import type { BuildOptions } from "./options.ts";
-import { planTasks, type Task } from "./plan.ts";
+import type { Task } from "./plan.ts";
+import { planBuild } from "./plan-build.ts";
 import { runPool } from "./pool.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { compactBytes, progressOf, taskTotals } from "./progress.ts";
 import { quarantineReasons, requireDocuments } from "./quarantine.ts";
+import { storedBytes } from "./range.ts";
 import { type BuildReport, reportOf } from "./report.ts";
-import { SECTION_RECORDS } from "./section.ts";
 import { settleCalibration } from "./settle-calibration.ts";
 import type { TaskProgress } from "./task.ts";
 import { committedSections, finishedTask, sectionFolders } from "./task-folder.ts";
 import type { TaskManifest } from "./task-manifest.ts";
 import { tidyFinished } from "./tidy.ts";
-import type { WorkSetup } from "./work.ts";
+import { workSetup } from "./work.ts";
 import type { BuildJob } from "./worker.ts";
 
 /** Builds filtered Arrow shards. Resumable; throws a HeadraceError that says the way out, leaving nothing half-written. */
@@ -58,7 +59,7 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
       );
     const calibration = await settleCalibration(prepared);
     if (calibration) ledger.event("calibrated", hashOf(calibration));
-    const all = tasksOf(prepared, calibration);
+    const all = await planBuild(prepared, calibration);
     const { tasks, reused, resumed } = await readTasks(prepared, { calibration, tasks: all, lock, ledger });
     await requireSomething(prepared, tasks);
     const compacted = await compactAll(prepared, tasks);
@@ -75,15 +76,6 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
 /** The inputs of a build, for its report. */
 export function inputPlans({ train, validation }: Prepared): readonly InputPlan[] {
   return validation ? [train, validation] : [train];
-}
-
-/** All tasks of a build whose calibration is settled. */
-export function tasksOf(prepared: Prepared, calibration: Calibration | null): readonly Task[] {
-  const inputs = [
-    { role: "train" as const, files: prepared.train.files },
-    { role: "validation" as const, files: prepared.validation?.files ?? [] },
-  ];
-  return planTasks(inputs, { ...prepared.description, calibration: calibration && hashOf(calibration) });
 }
 
 /** Runs those of the tasks that are not finished yet on the workers; the manifests come back in their order. `resumed` counts the sections that such tasks have committed before. */
@@ -105,7 +97,7 @@ export async function readTasks(
   );
   const reused = manifests.filter((manifest) => manifest !== undefined).length;
   const open = [...tasks.keys()].filter((i) => manifests[i] === undefined);
-  const total = tasks.flatMap(({ files }) => files).reduce((sum, file) => sum + file.bytes, 0);
+  const total = tasks.flatMap(({ files }) => files).reduce((sum, file) => sum + storedBytes(file), 0);
   const report = progressOf("read", total, options.onProgress);
   for (const manifest of manifests) {
     if (!manifest) continue;
@@ -238,10 +230,4 @@ export async function finishAll(
     for (const name of ["kept", "dropped", "scores.arrow"])
       await rm(join(folder, name), { recursive: true, force: true });
   return manifest;
-}
-
-function workSetup(prepared: Prepared, curate: WorkSetup["curate"]): WorkSetup {
-  const { buildFolder, source, keepDropped, options } = prepared;
-  const { sectionRecords = SECTION_RECORDS } = options;
-  return { buildFolder, source, keepDropped, sectionRecords, curate };
 }

@@ -10,15 +10,21 @@ import { unzstd } from "./unzstd.ts";
 /**
  * Decodes a stored file that arrives in chunks of any size. Lazy: holds about a chunk and what the decoder's window takes.
  * The result depends on the bytes alone, not on how they were cut into chunks. Passes on what `chunks` throws.
+ * `from`: position of the first byte in the file, above 0 only where reading can begin: a line, or a frame of zstd.
  */
-export function decompress(chunks: AsyncIterable<Buffer>, format: LineFormat): AsyncIterable<Piece> {
+export function decompress(
+  chunks: AsyncIterable<Buffer>,
+  format: LineFormat,
+  from = 0,
+): AsyncIterable<Piece> {
   switch (format) {
     case "jsonl":
       return plain(chunks);
     case "jsonl.gz":
       return unlessWrapped(gunzip(chunks), format);
     case "jsonl.zst":
-      return unlessWrapped(unzstd(chunks), format);
+      // What begins inside of a line looks like anything.
+      return from === 0 ? unlessWrapped(unzstd(chunks), format) : unzstd(chunks, from);
     default:
       return format satisfies never;
   }

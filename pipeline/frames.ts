@@ -53,11 +53,16 @@ export class FrameWalker {
   #state: "magic" | "block" | "checksum" | "skip" | "lost" = "magic";
   #pending: Buffer = NOTHING;
   /** Position in the stream of the first byte of #pending. */
-  #at = 0;
+  #at: number;
   #frameFrom = 0;
   #checksum = false;
   #skipLeft = 0;
   #reason = "";
+
+  /** `from`: position of the first byte. */
+  constructor(from = 0) {
+    this.#at = from;
+  }
 
   /** The parts that `chunk` completes. The parts hold views of `chunk`. */
   push(chunk: Buffer): FramePart[] {

@@ -5,6 +5,7 @@
 import { relative, sep } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
 import { noFile, openInput, statusOf, unreachable } from "./input-fault.ts";
+import type { FileRange } from "./range.ts";
 import { type Search, searchInput } from "./search.ts";
 import { formatByName, type InputFormat, SNIFF_BYTES, type Sniffed, sniff } from "./sniff.ts";
 
@@ -22,6 +23,8 @@ export interface InputFile {
   readonly modified: number;
   /** By the first bytes, or by the name where they do not tell. */
   readonly format: InputFormat;
+  /** The part of it that is to be read; default all. */
+  readonly range?: FileRange;
 }
 
 /** A file or folder that is not read, and why. */

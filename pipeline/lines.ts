@@ -16,6 +16,7 @@ export interface Line {
   readonly torn: boolean;
 }
 
+const STREAM_START = { lineAt: 0, line: 1 };
 const NOTHING = Buffer.alloc(0);
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -26,13 +27,20 @@ export class LineSplitter {
   readonly #maxLineBytes: number;
   /** The bytes of the unfinished line; nothing once it is too long. */
   #kept: Buffer[] = [];
-  #from = 0;
-  #at = 0;
-  #line = 1;
+  #from: number;
+  #at: number;
+  #line: number;
   #torn = false;
 
-  constructor(maxLineBytes: number) {
+  /** `start`: where the first byte is in the decompressed stream, and the line that begins with it. */
+  constructor(
+    maxLineBytes: number,
+    start: { readonly lineAt: number; readonly line: number } = STREAM_START,
+  ) {
     this.#maxLineBytes = maxLineBytes;
+    this.#from = start.lineAt;
+    this.#at = start.lineAt;
+    this.#line = start.line;
   }
 
   /** Number of the physical line that the next byte belongs to. */

@@ -10,7 +10,7 @@ import { HeadraceError } from "../core/errors.ts";
 import { acquireLock, withLock } from "../core/lock.ts";
 import type { Calibration } from "../filters/index.ts";
 import type { ShardManifest } from "../shards/index.ts";
-import { compactAll, finishAll, inputPlans, readTasks, requireSomething, tasksOf } from "./build.ts";
+import { compactAll, finishAll, inputPlans, readTasks, requireSomething } from "./build.ts";
 import {
   type BuildShard,
   folderLock,
@@ -27,6 +27,7 @@ import { claimFolder, claimOf, finishedBuild, joinFolder, readPlan, requireSameB
 import { writeLedger } from "./ledger.ts";
 import type { BuildOptions } from "./options.ts";
 import type { Task } from "./plan.ts";
+import { planBuild } from "./plan-build.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type BuildReport, reportOf } from "./report.ts";
 import { withRecordedTimes } from "./same-inputs.ts";
@@ -55,7 +56,7 @@ export async function buildShard(options: BuildOptions, shard: BuildShard): Prom
     });
     if (finished) return await compactedShard(prepared, shard, started);
     const calibration = await settleCalibration(prepared);
-    const own = ownTasks(prepared, calibration, shard);
+    const own = await ownTasks(prepared, calibration, shard);
     const read = await readTasks(prepared, { calibration, tasks: own, lock, ledger: null });
     return await shardReportOf({ prepared, shard, ...read, started });
   } finally {
@@ -90,7 +91,7 @@ export async function finishBuild(options: BuildOptions): Promise<BuildReport> {
     if (finished) return report(finished, null);
     const calibration = await knownCalibration(prepared);
     if (calibration === undefined) throw unfinished(prepared, shards, "its calibration and all tasks", null);
-    const tasks = await allTasks(prepared, shards, tasksOf(prepared, calibration));
+    const tasks = await allTasks(prepared, shards, await planBuild(prepared, calibration));
     await requireNoShards(buildFolder, locking);
     await claimFolder(claimOf(prepared), shards);
     await requireSomething(prepared, tasks);
@@ -104,18 +105,19 @@ export async function finishBuild(options: BuildOptions): Promise<BuildReport> {
   }
 }
 
-function ownTasks(
+async function ownTasks(
   prepared: Prepared,
   calibration: Calibration | null,
   { index, count }: BuildShard,
-): readonly Task[] {
-  return tasksOf(prepared, calibration).filter((task) => shardOf(task, count).index === index);
+): Promise<readonly Task[]> {
+  const tasks = await planBuild(prepared, calibration);
+  return tasks.filter((task) => shardOf(task, count).index === index);
 }
 
 /** The report of a shard of a finished build, from the manifests that its tasks left. */
 async function compactedShard(prepared: Prepared, shard: BuildShard, started: number): Promise<ShardReport> {
   const calibration = await knownCalibration(prepared);
-  const own = calibration === undefined ? [] : ownTasks(prepared, calibration, shard);
+  const own = calibration === undefined ? [] : await ownTasks(prepared, calibration, shard);
   const found = await Promise.all(own.map((task) => committedTask(prepared.buildFolder, task)));
   return shardReportOf({
     prepared,

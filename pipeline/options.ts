@@ -41,6 +41,11 @@ export interface BuildOptions {
   /** Worker threads. Default: the processors that this process may use. No value changes a byte of the shards. */
   readonly workers?: number;
   /**
+   * Bytes of text that a task, what a worker takes at a time, should hold: bigger files are cut and smaller ones grouped. Default 2^28, or
+   * a 16th to a 32nd of a smaller corpus. At least 1. No value changes a byte of the shards.
+   */
+  readonly taskBytes?: number;
+  /**
    * Records after which a task commits what it has: a killed build repeats fewer than so many a worker. Default 65,536, and always after
    * 16,777,216 tokens. At least 1. No value changes a byte of the shards.
    */
@@ -66,8 +71,8 @@ export interface BuildOptions {
 
 /** Where a build is. */
 export interface BuildProgress extends TaskProgress {
-  readonly phase: "calibrate" | "read" | "judge" | "compact";
-  /** In the unit of `bytes`: stored bytes of the input, in the phase `compact` bytes of token values; in `calibrate` and `judge` documents. */
+  readonly phase: "calibrate" | "scan" | "read" | "judge" | "compact";
+  /** In the unit of `bytes`: stored bytes of the input (in `scan` of the files that are scanned), in the phase `compact` bytes of token values; in `calibrate` and `judge` documents. */
   readonly total: number;
   /** What of it an earlier run of the same build had done. */
   readonly reused: Pick<TaskProgress, "bytes" | "tokens">;

@@ -51,6 +51,7 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
     validationRow = 256,
   } = options;
   requireWhole("workers", workers, 1);
+  if (options.taskBytes !== undefined) requireWhole("task-size", options.taskBytes, 1);
   if (options.sectionRecords !== undefined) requireWhole("section-records", options.sectionRecords, 1);
   requireWhole("shard-size", shardBytes, 1);
   requireWhole("validation-tokens", validationTokens, 0);

@@ -10,7 +10,7 @@ import type { Prepared } from "./prepare.ts";
  * Times of change that differ by less are equal, in milliseconds: file systems keep them in steps of up to two seconds, and a copy that keeps
  * the time keeps it in the steps of its own.
  */
-const SAME_TIME = 2000;
+export const SAME_TIME = 2000;
 
 type Recorded = readonly [source: string, bytes: number, modified: number];
 

@@ -13,6 +13,7 @@ import { Tally } from "./account.ts";
 import { Columns } from "./columns.ts";
 import type { Curator, Judged } from "./curator.ts";
 import type { ByteAccount, Incident, Quarantined } from "./incidents.ts";
+import type { InputFile } from "./inputs.ts";
 import type { SectionFiles, SectionManifest, SectionStart, TaskFile, TaskInput } from "./task-manifest.ts";
 
 /** Records, documents or not, after which a section ends unless told otherwise; a record batch of the score table. */
@@ -112,9 +113,16 @@ export class Section {
     this.#quarantine.push(record);
   }
 
-  /** Takes note that a file was read to its end, and of everything in it that could not be read. */
-  ended(source: string, { sha256, ...bytes }: ByteAccount, incidents: readonly Incident[]): void {
-    this.#inputs.push({ source, bytes: bytes.total, sha256 });
+  /** Takes note that a file, or the range of it, was read to its end, and of everything in it that could not be read. */
+  ended(
+    { source, bytes: size, range }: InputFile,
+    account: ByteAccount,
+    incidents: readonly Incident[],
+  ): void {
+    const { sha256, ...bytes } = account;
+    // A file is named once, with its first range; all of them go by the same scan.
+    if (range === undefined || range.first)
+      this.#inputs.push({ source, bytes: size, sha256: range ? range.sha256 : sha256 });
     this.#tally.bytes(bytes);
     for (const incident of incidents) {
       this.#tally.incident();

@@ -9,6 +9,7 @@ import { decompress } from "./decompress.ts";
 import type { InputFile } from "./inputs.ts";
 import { type Line, LineSplitter } from "./lines.ts";
 import type { Damage } from "./pieces.ts";
+import { changedSince, withinRange } from "./range.ts";
 import { maxDocumentBytesOf, recordParser, type SourceOptions } from "./records.ts";
 import { isTable, sniff } from "./sniff.ts";
 import { StoredFile } from "./stored.ts";
@@ -36,8 +37,11 @@ export async function* readSource(
     yield* readTable(file, file.format, options, fromLine);
     return;
   }
+  const { range } = file;
+  const from = range?.from.byte ?? 0;
+  const to = range?.to.byte ?? file.bytes;
   const parse = recordParser(file.source, options);
-  const lines = new LineSplitter(maxDocumentBytesOf(options));
+  const lines = new LineSplitter(maxDocumentBytesOf(options), range?.from);
   if (file.format === "jsonl.zst") await zstdSelfTest();
   let read = 0;
   let unreadable = 0;
@@ -53,13 +57,15 @@ export async function* readSource(
     batch.incidents.push({ source: file.source, byteFrom, byteTo, reason });
   };
 
-  const stored = new StoredFile(file.path, file.bytes);
+  const changed = range ? await changedSince(file) : null;
+  const stored = new StoredFile(file.path, file.bytes, from);
   const chunks = stored.chunks();
   try {
     const first = await chunks.next();
-    const kind = first.done ? null : sniff(first.value);
+    const kind = first.done || range ? null : sniff(first.value);
     const formatNow = kind !== null && "format" in kind ? kind.format : file.format;
-    if (kind !== null && "foreign" in kind)
+    if (changed !== null) damage({ byteFrom: from, byteTo: to, reason: changed });
+    else if (kind !== null && "foreign" in kind)
       damage({ byteFrom: 0, byteTo: file.bytes, reason: `is ${kind.foreign}` });
     else if (isTable(formatNow))
       damage({
@@ -68,8 +74,9 @@ export async function* readSource(
         reason: `was ${file.format} when the build was planned and is ${formatNow} now; start again`,
       });
     // A file of which nothing could be read is one incident, not also one that ends too soon.
-    else if (!first.done || stored.fault === null)
-      for await (const piece of ahead(decompress(prepend(first, chunks), formatNow))) {
+    else if (!first.done || stored.fault === null) {
+      const pieces = decompress(prepend(first, chunks), formatNow, from);
+      for await (const piece of ahead(range ? withinRange(pieces, range) : pieces)) {
         if (piece.kind === "damage") damage(piece);
         else {
           read += piece.stored;
@@ -82,19 +89,23 @@ export async function* readSource(
           batch = new Batch();
         }
       }
-    if (stored.fault !== null) damage(stored.fault);
+    }
+    const fault = stored.fault?.reason ?? (range ? await changedSince(file) : null);
+    if (fault !== null && changed === null)
+      damage({ byteFrom: from + read + unreadable, byteTo: to, reason: fault });
     take(lines.finish());
   } finally {
     await chunks.return();
   }
-  if (read + unreadable !== file.bytes)
+  const total = to - from;
+  if (read + unreadable !== total)
     throw new HeadraceError(
       "ERR_ACCOUNT",
-      `${file.source}: ${read} bytes read + ${unreadable} unreadable is not its ${file.bytes} bytes; please report this`,
+      `${file.source}: ${read} bytes read + ${unreadable} unreadable is not its ${total} bytes; please report this`,
     );
   yield {
     ...batch.chunk(lines.line),
-    account: { read, unreadable, total: file.bytes, sha256: stored.sha256 },
+    account: { read, unreadable, total, sha256: stored.sha256 },
   };
 }
 

@@ -12,13 +12,16 @@ const CHUNK_BYTES = 256 * 1024;
 export class StoredFile {
   readonly #path: string;
   readonly #bytes: number;
+  readonly #from: number;
   readonly #hash = createHash("sha256");
   #fault: Damage | null = null;
   #sha256: string | null = null;
 
-  constructor(path: string, bytes: number) {
+  /** Reads from byte `from` on; where that is not 0 there is no hash. */
+  constructor(path: string, bytes: number, from = 0) {
     this.#path = path;
     this.#bytes = bytes;
+    this.#from = from;
   }
 
   /** What went wrong; to be asked after the last chunk. Its range together with the chunks makes the planned length. */
@@ -33,10 +36,10 @@ export class StoredFile {
 
   /** Chunks of 256 KiB, up to the planned length. */
   async *chunks(): AsyncGenerator<Buffer, void> {
-    let at = 0;
+    let at = this.#from;
     const handle = await openInput(this.#path);
     if (typeof handle === "string") {
-      this.#fail(0, handle);
+      this.#fail(at, handle);
       return;
     }
     try {
@@ -46,10 +49,10 @@ export class StoredFile {
         if (bytesRead === 0) break;
         at += bytesRead;
         const chunk = buffer.subarray(0, bytesRead);
-        this.#hash.update(chunk);
+        if (this.#from === 0) this.#hash.update(chunk);
         yield chunk;
       }
-      if (at === this.#bytes) this.#sha256 = this.#hash.digest("hex");
+      if (at === this.#bytes && this.#from === 0) this.#sha256 = this.#hash.digest("hex");
       const { size } = await handle.stat();
       if (size !== this.#bytes)
         this.#fail(

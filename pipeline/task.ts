@@ -108,7 +108,7 @@ async function runSections(
         } else section.quarantined(record);
       }
       incidents.push(...chunk.incidents);
-      if (chunk.account) section.ended(file.source, chunk.account, incidents);
+      if (chunk.account) section.ended(file, chunk.account, incidents);
       context.onProgress?.({
         bytes: chunk.bytesRead + chunk.bytesUnreadable,
         documents: chunk.documents.length,

@@ -15,8 +15,8 @@ const SMALL_FRAME = 256 * 1024;
 const SMALL_OUTPUT = 8 * 1024 * 1024;
 
 /** Decodes zstd; see `decompress`. After damage it goes on at the next frame. */
-export async function* unzstd(chunks: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
-  const walker = new FrameWalker();
+export async function* unzstd(chunks: AsyncIterable<Buffer>, from = 0): AsyncGenerator<Piece> {
+  const walker = new FrameWalker(from);
   const frame = new Frame();
   let damage: { from: number; reason: string } | null = null;
   let size = 0;

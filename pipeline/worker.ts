@@ -7,12 +7,15 @@ import { type CompactJob, compactJob } from "./compaction.ts";
 import { type Curator, openCurator } from "./curator.ts";
 import type { Task } from "./plan.ts";
 import type { WorkerMessage, WorkerRequest } from "./pool.ts";
+import { scanFile } from "./scan.ts";
+import { keepScan, type ScanJob } from "./split.ts";
 import { runTask, type TaskProgress } from "./task.ts";
 import type { WorkSetup } from "./work.ts";
 
 /** What a worker of a build can be asked to do. */
 export type BuildJob =
   | { readonly kind: "task"; readonly task: Task }
+  | { readonly kind: "scan"; readonly job: ScanJob }
   | { readonly kind: "compact"; readonly job: CompactJob };
 
 const setup = workerData as WorkSetup;
@@ -49,6 +52,11 @@ async function run(payload: BuildJob, onProgress: (progress: TaskProgress) => vo
         sectionRecords: setup.sectionRecords,
         onProgress,
       });
+    case "scan": {
+      const scan = await scanFile(payload.job.file, payload.job.taskBytes);
+      await keepScan(setup.buildFolder, payload.job, scan);
+      return scan;
+    }
     case "compact":
       return compactJob(payload.job, onProgress);
     default:

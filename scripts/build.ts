@@ -46,6 +46,10 @@ export const build = command({
         default: availableParallelism(),
         describe: "threads; no number changes a byte",
       })
+      .option("task-size", {
+        type: "string",
+        describe: "text a worker takes at a time: bigger files are cut, smaller ones grouped [256MiB]",
+      })
       .option("section-records", {
         type: "number",
         describe: "records between commits of a task, all that a killed build repeats a worker [65,536]",
@@ -113,6 +117,7 @@ export const build = command({
         calibration: args.calibration,
         calibrationDocuments: args.calibrationDocuments,
         keepDropped: args.keepDropped,
+        taskBytes: args.taskSize === undefined ? undefined : bytesOf("task-size", args.taskSize),
         sectionRecords: args.sectionRecords,
         shardBytes: args.shardSize === undefined ? undefined : bytesOf("shard-size", args.shardSize),
         validationTokens: args.validationTokens,
@@ -182,6 +187,7 @@ const INPUT_FLAGS = {
   domain: undefined,
   "map-domain": undefined,
   "max-document-bytes": undefined,
+  "task-size": undefined,
   "section-records": undefined,
   validation: undefined,
 } as const;
@@ -240,6 +246,8 @@ export function progressWords(
       const rate = `${compact(step.documents / Math.max(1, seconds))}/s`;
       return { done: step.documents, words: [[`judging ${rate}`, rate], dropped, documents] };
     }
+    case "scan":
+      return { done: step.bytes, words: ["scanning big files for places to cut them"] };
     case "compact":
       return { done: step.bytes, words: rates("compacting") };
     case "read":

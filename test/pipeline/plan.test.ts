@@ -26,17 +26,47 @@ test("tasks hold every file once, in order, and their keys differ", () => {
   );
 });
 
-test("a task holds about 256 MB of text, a small corpus makes about 32 of them", () => {
-  const large = planTasks(
-    [{ role: "train", files: Array.from({ length: 1000 }, (_, i) => file(String(i), 100_000_000)) }],
-    {},
+test("a task holds about 268 MB of text, and a small corpus makes some dozens of them", () => {
+  const textOf = (files: readonly InputFile[]) => files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const planned = (count: number, bytes: number) =>
+    planTasks(
+      [{ role: "train", files: Array.from({ length: count }, (_, i) => file(String(i), bytes)) }],
+      {},
+    );
+  const large = planned(4000, 20_000_000);
+  const mean = 80_000_000_000 / large.length;
+  assert.ok(mean > 0.6 * 2 ** 28 && mean < 1.1 * 2 ** 28, `${mean}`);
+  assert.ok(large.every(({ files }) => textOf(files) <= 1.5 * 2 ** 28));
+  for (const count of [64, 100, 1000]) {
+    const { length } = planned(count, 1000);
+    assert.ok(length >= 16 && length <= 64, `${length} tasks`);
+  }
+  assert.equal(planned(3, 2 ** 40).length, 3);
+});
+
+test("a file that is added or removed leaves nearly all other tasks alone, wherever it is", () => {
+  const files = Array.from({ length: 600 }, (_, i) =>
+    file(String(10_000 + 2 * i), 5_000_000 + 37_000 * (i % 900)),
   );
-  assert.ok(large.every(({ files }) => files.length === 2));
-  const small = planTasks(
-    [{ role: "train", files: Array.from({ length: 64 }, (_, i) => file(String(i), 1000)) }],
-    {},
-  );
-  assert.equal(small.length, 32);
+  const keysOf = (of: readonly InputFile[]) =>
+    planTasks([{ role: "train", files: of }], {}).map(({ key }) => key);
+  const before = keysOf(files);
+  let most = 0;
+  let sum = 0;
+  for (let at = 0; at <= files.length; at++) {
+    const added = keysOf([
+      ...files.slice(0, at),
+      file(String(10_001 + 2 * at), 12_345_678),
+      ...files.slice(at),
+    ]);
+    const fresh = added.filter((key) => !before.includes(key)).length;
+    most = Math.max(most, fresh);
+    sum += fresh;
+    assert.ok(fresh > 0);
+  }
+  assert.ok(before.length > 30, `${before.length} tasks`);
+  assert.ok(sum / 601 < 3, `${sum / 601} new tasks on average`);
+  assert.ok(most <= 10, `${most} new tasks`);
 });
 
 test("a key changes with the size, the time and the name of an input, the role, and what was decided, and with nothing else", () => {

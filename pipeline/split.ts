@@ -1,0 +1,81 @@
+/**
+ * Big files become ranges that several workers read. What a scan found is kept in `DIR/.build/scans`, so that a build that is run again
+ * finds its tasks without reading anything.
+ */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileWhole } from "../core/commit.ts";
+import { hashOf } from "../core/hash.ts";
+import { array, integer, nullable, object, oneOf, type Parser, parseJson, string } from "../core/parse.ts";
+import type { InputFile } from "./inputs.ts";
+import { SLACK, textBytes } from "./plan.ts";
+import type { FileCut } from "./range.ts";
+import { canCut, type Scan } from "./scan.ts";
+
+/** Version of where scans cut; a change of the code that moves a cut raises it. */
+const SCAN_VERSION = 1;
+/** A range of less text is not worth the scan. */
+const LEAST_RANGE = 2 ** 23;
+
+/** A file to scan for ranges of about so much text. Plain data. */
+export interface ScanJob {
+  readonly file: InputFile;
+  readonly taskBytes: number;
+}
+
+const cut: Parser<FileCut> = object({
+  byte: integer(0),
+  decodedAt: integer(0),
+  lineAt: integer(0),
+  line: integer(1),
+});
+const kept = object({
+  format: oneOf("headrace-scan/1"),
+  key: string,
+  scan: nullable(object({ sha256: string, cuts: array(cut) })),
+});
+
+/** The files that are worth a scan. `asked`: the bytes of a task were given, and count however small. */
+export function scanJobs(files: readonly InputFile[], taskBytes: number, asked: boolean): readonly ScanJob[] {
+  const range = asked ? taskBytes : Math.max(LEAST_RANGE, taskBytes);
+  return files
+    .filter((file) => canCut(file.format) && textBytes(file) > SLACK * range)
+    .map((file) => ({ file, taskBytes: range }));
+}
+
+/** What an earlier scan of the same file found; undefined where there was none. Throws ERR_PARSE. */
+export async function keptScan(buildFolder: string, job: ScanJob): Promise<Scan | null | undefined> {
+  const key = scanKey(job);
+  const path = scanPath(buildFolder, key);
+  if (!existsSync(path)) return undefined;
+  const found = parseJson(await readFile(path, "utf8"), kept, path);
+  return found.key === key ? found.scan : undefined;
+}
+
+/** Keeps what a scan found. Throws ERR_OUTPUT. */
+export async function keepScan(buildFolder: string, job: ScanJob, scan: Scan | null): Promise<void> {
+  const key = scanKey(job);
+  await writeFileWhole(
+    scanPath(buildFolder, key),
+    `${JSON.stringify({ format: "headrace-scan/1", key, scan })}\n`,
+  );
+}
+
+/** The ranges of a scanned file, or the file where it was not cut. */
+export function rangesOf(file: InputFile, scan: Scan | null): readonly InputFile[] {
+  if (scan === null) return [file];
+  const { cuts, sha256 } = scan;
+  return cuts.slice(1).map((to, i) => ({
+    ...file,
+    range: { from: cuts[i]!, to, first: i === 0, last: i === cuts.length - 2, sha256 },
+  }));
+}
+
+function scanKey({ file: { source, bytes, modified, format }, taskBytes }: ScanJob): string {
+  return hashOf({ version: SCAN_VERSION, source, bytes, modified, format, taskBytes });
+}
+
+function scanPath(buildFolder: string, key: string): string {
+  return join(buildFolder, "scans", `${key.slice(0, 32)}.json`);
+}
