@@ -12,7 +12,7 @@ import re
 import struct
 from decimal import Decimal
 from json.encoder import encode_basestring
-from typing import Any, Callable, Dict, NamedTuple, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Union
 
 import numpy as np
 
@@ -43,6 +43,17 @@ def key_of(*parts: Union[str, int]) -> Key:
     """The key of a purpose and its parts: SHA-256 of their UTF-8 joined by U+0000, as eight little-endian words."""
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode("utf-8")).digest()
     return Key(*_EIGHT_WORDS(digest))
+
+
+def keys_of(purpose: str, seed: int, numbers: Iterable[int]) -> List[Key]:
+    """`key_of(purpose, seed, n)` of each number."""
+    prefix = hashlib.sha256(f"{purpose}\0{seed}\0".encode())
+    keys: List[Key] = []
+    for n in numbers:
+        digest = prefix.copy()
+        digest.update(b"%d" % n)
+        keys.append(Key(*_EIGHT_WORDS(digest.digest())))
+    return keys
 
 
 def mix32(x: np.ndarray) -> np.ndarray:

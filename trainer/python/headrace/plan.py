@@ -13,7 +13,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 import numpy as np
 
 from .errors import HeadraceError
-from .keys import Key, key_of, mix32, offset_of
+from .keys import Key, key_of, keys_of, mix32, offset_of
 from .mixture import Counters, advance, allocate, served_by
 from .permutation import TABLE_LIMIT, Networks, networks, table, tables, walk
 from .schedule import Schedule
@@ -38,11 +38,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def part(self, first: int, until: int) -> Rows:
-        """Some consecutive rows: views."""
-        mine = slice(first, until)
-        return Rows(self.batch, self.stage, self.domains[mine], self.epochs[mine], self.rows[mine], self.starts[mine])
 
 
 @dataclass(frozen=True)
@@ -229,7 +224,7 @@ def _hex(high: int, low: int) -> str:
 
 
 def _slots(seed: int, first: int, count: int, batch_rows: int, positions: Optional[np.ndarray]) -> np.ndarray:
-    keys = [key_of("batch", seed, first + i) for i in range(count)]
+    keys = keys_of("batch", seed, range(first, first + count))
     if batch_rows <= TABLE_LIMIT:
         slots = tables(keys, batch_rows)
         return slots if positions is None else slots[:, positions]

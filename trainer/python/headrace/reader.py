@@ -19,20 +19,20 @@ from .schedule import PathLike
 
 
 class Places(NamedTuple):
-    """Where rows lie: parallel arrays over the rows."""
+    """Where rows lie: parallel lists over the rows."""
 
-    domains: np.ndarray
-    starts: np.ndarray
-    width: int
-    shards: np.ndarray
+    domains: List[int]
+    starts: List[int]
+    shards: List[int]
     """Index of the file; -1 where a row lies in more than one piece."""
-    elements: np.ndarray
+    elements: List[int]
     """Its first token, counted from the start of the file."""
+    width: int
 
     def part(self, first: int, until: int) -> Places:
-        """Some consecutive rows: views."""
-        domains, starts, width, shards, elements = self
-        return Places(domains[first:until], starts[first:until], width, shards[first:until], elements[first:until])
+        """Some consecutive rows."""
+        domains, starts, shards, elements, width = self
+        return Places(domains[first:until], starts[first:until], shards[first:until], elements[first:until], width)
 
 
 class ShardReader:
@@ -112,31 +112,32 @@ class ShardReader:
         places = self._base[domains] + starts
         pieces = np.searchsorted(self._until, places, side="right")
         shards = np.where(places + width <= self._until[pieces], self._shard_of[pieces], -1)
-        return Places(domains, starts, width, shards, self._element[pieces] + places)
+        elements = self._element[pieces] + places
+        return Places(domains.tolist(), starts.tolist(), shards.tolist(), elements.tolist(), width)
 
     def copy(self, places: Places, out: Optional[np.ndarray] = None) -> np.ndarray:
         """The rows that lie at some places, (rows, width). Raises ERR_SHARD."""
-        width = places.width
+        _, _, shards, elements, width = places
         if out is None:
-            out = np.empty((len(places.starts), width), dtype=self.token_type)
-        # File by file, so that each is looked up once and few need to be open.
-        order = np.argsort(places.shards, kind="stable")
-        shard, file = -1, np.empty(0, dtype=self.token_type)
-        for i, s, first in zip(order.tolist(), places.shards[order].tolist(), places.elements[order].tolist()):
-            if s < 0:
-                self._across(out[i], int(places.domains[i]), int(places.starts[i]))
+            out = np.empty((len(shards), width), dtype=self.token_type)
+        # Where files have to be closed, file by file, so that each is opened once.
+        order = np.argsort(shards, kind="stable").tolist() if self._closes_files else range(len(shards))
+        maps = self._maps
+        for i in order:
+            shard, first = shards[i], elements[i]
+            if shard < 0:
+                self._across(out[i], places.domains[i], places.starts[i])
                 continue
-            if s != shard:
-                shard, file = s, self._map(s)
+            file = maps.get(shard)
+            if file is None:
+                file = self._map(shard)
             out[i] = file[first : first + width]
         return out
 
     def touch(self, places: Places) -> None:
         """Brings rows into the page cache without copying them: one token of each page is read. Raises ERR_SHARD."""
         page = max(1, mmap.PAGESIZE // self.token_type.itemsize)
-        for shard, first, domain, start in zip(
-            places.shards.tolist(), places.elements.tolist(), places.domains.tolist(), places.starts.tolist()
-        ):
+        for shard, first, domain, start in zip(places.shards, places.elements, places.domains, places.starts):
             if shard < 0:
                 self._across(np.empty(places.width, dtype=self.token_type), domain, start)
             else:

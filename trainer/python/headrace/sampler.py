@@ -27,7 +27,7 @@ _STRIDE = 64
 """A reader that takes every so manyth batch, as each of several data workers does, still goes in order."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Batch:
     """A rank's rows of a batch, in served order: those of its first accumulation step, then of the next."""
 
@@ -38,31 +38,37 @@ class Batch:
     tokens: np.ndarray
     """(rows, row tokens + lookahead) of the shards' token type."""
     accumulation: int
-    _rows: Rows
-    _served: Optional[str]
+    _planned: _Planned
+    _first: int
+    """The first of these rows among those of the block's batches end to end."""
     _names: Tuple[str, ...]
     _reader: ShardReader
-    _places: Places
 
     @property
     def served(self) -> str:
         """Served hash of these rows; those of all ranks add up to the batch's (`add_served`)."""
-        return self._served or served_hash(self._names, self._rows)
+        block = self._planned.block
+        if len(self.tokens) == block.rows.shape[1]:
+            return self._planned.served[self.index - block.first]
+        return served_hash(self._names, Rows(self.index, self.stage, self.domains, self.epochs, self.rows, self.rows))
 
     @property
     def domains(self) -> np.ndarray:
         """Index of each row's domain in the sampler's `domains`. A new array, as are the next two."""
-        return self._rows.domains.copy()
+        return self._part(self._planned.block.domains)
 
     @property
     def epochs(self) -> np.ndarray:
         """Epoch of each row's domain."""
-        return self._rows.epochs.copy()
+        return self._part(self._planned.block.epochs)
 
     @property
     def rows(self) -> np.ndarray:
         """Row of the epoch."""
-        return self._rows.rows.copy()
+        return self._part(self._planned.block.rows)
+
+    def _part(self, column: np.ndarray) -> np.ndarray:
+        return column.ravel()[self._first : self._first + len(self.tokens)].copy()
 
     @property
     def steps(self) -> np.ndarray:
@@ -71,13 +77,16 @@ class Batch:
 
     def document_starts(self, row: int) -> np.ndarray:
         """Places in a row at which a document begins, ascending. Reads the shards' offsets when called."""
-        return self._reader.document_starts(
-            int(self._places.domains[row]), int(self._places.starts[row]), self._places.width
-        )
+        return self._reader.document_starts(*self._place(row))
 
     def position_ids(self, row: int) -> np.ndarray:
         """Each token's distance from the start of its document, or of the row if that is nearer. int32."""
-        return self._reader.positions(int(self._places.domains[row]), int(self._places.starts[row]), self._places.width)
+        return self._reader.positions(*self._place(row))
+
+    def _place(self, row: int) -> Tuple[int, int, int]:
+        i = range(self._first, self._first + len(self.tokens))[row]
+        places = self._planned.places
+        return places.domains[i], places.starts[i], places.width
 
 
 class _Planned(NamedTuple):
@@ -143,36 +152,32 @@ class Sampler:
 
     def touch(self, k: int, step: int) -> None:
         """Brings the rows of a step into the page cache, where whoever serves it finds them. Raises as `step`."""
-        self.reader.touch(self._places(k, step, 1))
+        planned, first, count = self._find(k, step, 1)
+        self.reader.touch(planned.places.part(first, first + count))
 
     def _serve(self, k: int, step: int, steps: int) -> Batch:
-        places = self._places(k, step, steps)
-        planned = self._planned(k)
-        rows = planned.block[k - planned.block.first]
-        served: Optional[str] = planned.served[k - planned.block.first]
-        if steps < self._accumulation:
-            rows, served = rows.part(step * self._micro_batch, (step + steps) * self._micro_batch), None
+        planned, first, count = self._find(k, step, steps)
         header = self.schedule.header
         return Batch(
-            index=k,
-            stage=rows.stage,
-            position=k * header.batch_rows * header.row_tokens,
-            tokens=self.reader.copy(places),
-            accumulation=steps,
-            _rows=rows,
-            _served=served,
-            _names=header.domains,
-            _reader=self.reader,
-            _places=places,
+            k,
+            planned.block.stage,
+            k * header.batch_rows * header.row_tokens,
+            self.reader.copy(planned.places.part(first, first + count)),
+            steps,
+            planned,
+            first,
+            header.domains,
+            self.reader,
         )
 
-    def _places(self, k: int, step: int, steps: int) -> Places:
+    def _find(self, k: int, step: int, steps: int) -> Tuple[_Planned, int, int]:
+        """The block of a batch, and which of its rows, end to end, are those of some accumulation steps: the first and how many."""
         if not 0 <= step < self._accumulation:
             raise HeadraceError("ERR_ARGUMENT", f"step {step} is not in a batch of {self._accumulation} steps")
         self._wait_for(k)
         planned = self._planned(k)
         first = (k - planned.block.first) * len(self._positions) + step * self._micro_batch
-        return planned.places.part(first, first + steps * self._micro_batch)
+        return planned, first, steps * self._micro_batch
 
     def plan_rows(self, k: int) -> Rows:
         """This rank's rows of a decided batch, without their tokens."""
@@ -243,14 +248,12 @@ class Sampler:
         return self._known
 
     def _wait_for(self, k: int) -> None:
-        def undecided() -> bool:
-            end, final = self.schedule.end
-            return not final and end is not None and k >= end
-
+        if self._path is None or self._is_decided(k):
+            return
         until = time.monotonic() + self.wait_seconds
-        while self._path is not None and undecided():
+        while True:
             self.refresh()
-            if not undecided() or self.wait_seconds == 0:
+            if self._is_decided(k) or self.wait_seconds == 0:
                 return
             if time.monotonic() >= until:
                 raise HeadraceError(
@@ -259,6 +262,11 @@ class Sampler:
                     "send the loss report that is due, or wait longer",
                 )
             time.sleep(min(0.1, self.wait_seconds))
+
+    def _is_decided(self, k: int) -> bool:
+        """Whether nothing that comes later can decide batch k."""
+        end, final = self.schedule.end
+        return final or end is None or k < end
 
 
 def require_shards(schedule: Schedule, manifest: Manifest, folder: str) -> None:

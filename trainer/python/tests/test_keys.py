@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.keys import canonical_json, chain_hash, hash_of, key_of, mix32, offset_of, parse_json, words
+from headrace.keys import canonical_json, chain_hash, hash_of, key_of, keys_of, mix32, offset_of, parse_json, words
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,7 @@ def test_words_are_mixed_as_the_page_says():
     expected = [scalar_mix32(scalar_mix32((i + key.k0) % 2**32) ^ key.k1) for i in range(50)]
     assert words(key, 50).tolist() == expected
     assert offset_of(key, 1000) == ((key.k6 >> 11) * 2**32 + key.k7) % 1000
+
+
+def test_keys_of_many_numbers_are_those_of_each():
+    assert keys_of("batch", 1227, (0, 7, 2**40)) == [key_of("batch", 1227, n) for n in (0, 7, 2**40)]
