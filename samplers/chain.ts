@@ -19,7 +19,7 @@ import { rowLimits } from "./exhaustion.ts";
 import { requireRows, type ScheduleHeader } from "./header.ts";
 import { type MixtureState, mixtureCursor, PARTS, settle } from "./mixture.ts";
 
-/** Why a stage has its weights. `kind` is `initial`, `loss`, `exhausted`, `stop` or what the client calls it. */
+/** Why a stage has its weights. `kind` is `initial`, `scheduled`, `loss`, `exhausted`, `stop` or what the client calls it. */
 export interface StageCause {
   readonly kind: string;
   readonly [field: string]: unknown;

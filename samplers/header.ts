@@ -1,20 +1,16 @@
 /**
  * The header of a schedule: everything that never changes during a run and that batches are computed from (docs/format.md 3).
  */
-import { type DomainName, domainName } from "../core/domain.ts";
+import { domainName } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { array, integer, nullable, object, oneOf, type Parser, string } from "../core/parse.ts";
 import type { ShardManifest } from "../shards/manifest.ts";
 import { type Exhaustion, parseExhaustion } from "./exhaustion.ts";
 import { PARTS } from "./mixture.ts";
 import { parsePolicy, type WeightPolicy } from "./policy.ts";
+import type { ScheduleDomain } from "./supply-weights.ts";
 
-/** A domain's train stream. */
-export interface ScheduleDomain {
-  readonly name: DomainName;
-  /** Tokens of the stream. */
-  readonly tokens: number;
-}
+export type { ScheduleDomain } from "./supply-weights.ts";
 
 /** What never changes during a run. */
 export interface ScheduleHeader {
@@ -92,7 +88,7 @@ export function requireRows(header: ScheduleHeader, weights: readonly number[]):
 
 /** Throws ERR_DOMAIN when a domain has less than one row and the policy, as published, lifts every domain above 0 at its first update. */
 export function requireReachable({ domains, rowTokens, policy }: ScheduleHeader): void {
-  if (policy.kind === "static" || policy.rails !== null || policy.smoothing === 0) return;
+  if (policy.kind !== "loss-driven" || policy.rails !== null || policy.smoothing === 0) return;
   const empty = domains.find(({ tokens }) => tokens < rowTokens);
   if (empty)
     throw new HeadraceError(

@@ -112,6 +112,14 @@ export {
 } from "./schedule.ts";
 export { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
 export {
+  type RunLength,
+  type ScheduledPolicy,
+  scheduledPolicy,
+  stretchesOf,
+  type WeightPoint,
+  type WeightStretch,
+} from "./scheduled.ts";
+export {
   addServed,
   type RowIds,
   readServedLog,
@@ -129,3 +137,4 @@ export {
   type SimulationReport,
   simulate,
 } from "./simulate.ts";
+export { temperatureWeights, unimaxWeights } from "./supply-weights.ts";

@@ -4,7 +4,17 @@
  */
 import { type DomainLosses, type DomainName, type DomainWeights, domainWeights } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
-import { integer, nullable, number, object, oneOf, type Parser, record, string } from "../core/parse.ts";
+import {
+  array,
+  integer,
+  nullable,
+  number,
+  object,
+  oneOf,
+  type Parser,
+  record,
+  string,
+} from "../core/parse.ts";
 import {
   LLAMA_2_7B_REFERENCE,
   LLAMA_WEIGHTS,
@@ -15,11 +25,13 @@ import {
 } from "./presets.ts";
 import { applyRails, DEFAULT_RAILS, parseRails, type RailAction, type Rails } from "./rails.ts";
 import { clampRule, PUBLISHED_SOFTMAX, softmaxRule } from "./rules.ts";
+import { type ScheduledPolicy, scheduledPolicy } from "./scheduled.ts";
+import { type ScheduleDomain, temperatureWeights, unimaxWeights } from "./supply-weights.ts";
 
 /** Fixed weights. */
 export interface StaticPolicy {
   readonly kind: "static";
-  /** `llama`, `sheared`, `uniform`, or `custom`. */
+  /** `llama`, `sheared`, `uniform`, `proportional`, `temperature=T`, `unimax=N`, or `custom`. */
   readonly name: string;
   readonly weights: DomainWeights;
 }
@@ -45,10 +57,19 @@ export interface LossDrivenPolicy {
 }
 
 /** What chooses the weights of a run. */
-export type WeightPolicy = StaticPolicy | LossDrivenPolicy;
+export type WeightPolicy = StaticPolicy | ScheduledPolicy | LossDrivenPolicy;
 
-/** The names that `resolvePolicy` knows. */
-export const POLICY_NAMES = ["llama", "sheared", "uniform", "dynamic-llama", "dynamic-uniform"] as const;
+/** The names that `resolvePolicy` knows; T and N stand for numbers. */
+export const POLICY_NAMES = [
+  "llama",
+  "sheared",
+  "uniform",
+  "proportional",
+  "temperature=T",
+  "unimax=N",
+  "dynamic-llama",
+  "dynamic-uniform",
+] as const;
 
 /** Tokens between two updates in LLaMA-MoE; scripts/cpt/dynamic_data_selection/sheared_llama_112gpus.sh. */
 export const PUBLISHED_EVERY_TOKENS = 2.5e9;
@@ -89,13 +110,18 @@ export function updateWeights(
 
 /** The weights that a policy starts with. */
 export function initialWeights(policy: WeightPolicy): DomainWeights {
+  if (policy.kind === "scheduled") return policy.points[0]!.weights;
   return policy.kind === "static" ? policy.weights : policy.initial;
 }
 
-/** What `resolvePolicy` needs beside a name; a static policy reads none of it. */
+/** What `resolvePolicy` needs beside a name. */
 export interface PolicyOptions {
   /** Tokens of a global batch: rows x row length. */
   readonly batchTokens: number;
+  /** Batches of the run, for points at a percentage and for `unimax`; absent: without an end. */
+  readonly batches?: number;
+  /** The domains with their tokens, for the policies that follow the supply. */
+  readonly supply?: readonly ScheduleDomain[];
   /** Tokens between two updates; default 2.5e9. Floored to whole batches. */
   readonly everyTokens?: number;
   /** Default `softmax`. */
@@ -113,8 +139,8 @@ export interface PolicyOptions {
 }
 
 /**
- * The policy of a name (POLICY_NAMES), of a JSON list of weights in domain order, of a JSON object of weights by domain, or of a policy object.
- * Throws ERR_ARGUMENT on an unknown name and on an interval shorter than a batch, ERR_WEIGHTS and ERR_DOMAIN on wrong weights,
+ * The policy of a name (POLICY_NAMES), of a JSON list of weights in domain order, of a JSON object of weights by domain, of points
+ * (`{"steps": {"0": {...}, "90%": {...}}}` or `linear`: scheduled.ts), or of a policy object. Throws ERR_ARGUMENT on an unknown name and on an interval shorter than a batch, ERR_WEIGHTS and ERR_DOMAIN on wrong weights,
  * ERR_LOSS when a loss-driven policy has no reference for a domain.
  */
 export function resolvePolicy(
@@ -135,8 +161,33 @@ export function resolvePolicy(
     case "dynamic-uniform":
       return lossDriven(source, uniformWeights(domains), domains, options);
     default:
-      return { kind: "static", name: "custom", weights: weightsOfJson(source, domains) };
+      return suppliedPolicy(source, domains, options) ?? policyOfJson(source, domains, options);
   }
+}
+
+/** A policy that follows from the tokens of each domain; null for another name. */
+function suppliedPolicy(
+  name: string,
+  domains: readonly string[],
+  options: PolicyOptions,
+): StaticPolicy | null {
+  const [, rule, number] = /^(proportional|temperature|unimax)(?:=(.+))?$/.exec(name) ?? [];
+  if (rule === undefined || (rule === "proportional") !== (number === undefined)) return null;
+  const supply = domains.map((domain) => options.supply?.find((other) => other.name === domain));
+  if (!supply.every((domain) => domain !== undefined))
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `policy ${name} follows from the tokens of each domain, and ${options.supply === undefined ? "none are given" : "some are absent"}; give them as \`supply\``,
+    );
+  if (rule !== "unimax")
+    return { kind: "static", name, weights: temperatureWeights(supply, Number(number ?? 1)) };
+  if (options.batches === undefined)
+    throw new HeadraceError("ERR_ARGUMENT", `policy ${name} needs the length of the run; give it an end`);
+  return {
+    kind: "static",
+    name,
+    weights: unimaxWeights(supply, Number(number), options.batches * options.batchTokens),
+  };
 }
 
 /** A loss-driven policy that starts from any weights. Throws as `resolvePolicy`. */
@@ -169,10 +220,18 @@ export function lossDriven(
 }
 
 const parseWeights: Parser<Readonly<Record<string, number>>> = record(number);
+const parsePoints = record(parseWeights);
 
 /** Parses a policy as a header holds it. Throws ERR_PARSE, ERR_WEIGHTS, ERR_DOMAIN. */
 export const parsePolicy: Parser<WeightPolicy> = (value, at) => {
-  const { kind } = object({ kind: oneOf("static", "loss-driven") })(value, at);
+  const { kind } = object({ kind: oneOf("static", "scheduled", "loss-driven") })(value, at);
+  if (kind === "scheduled") {
+    const policy = parseScheduled(value, at);
+    return {
+      ...policy,
+      points: policy.points.map((point) => ({ ...point, weights: checkedWeights(point.weights) })),
+    };
+  }
   if (kind === "static") {
     const policy = object({ kind: oneOf("static"), name: string, weights: parseWeights }, { strict: true })(
       value,
@@ -199,6 +258,18 @@ export const parsePolicy: Parser<WeightPolicy> = (value, at) => {
   return { ...policy, initial: checkedWeights(policy.initial) };
 };
 
+const parseScheduled = object(
+  {
+    kind: oneOf("scheduled"),
+    name: oneOf("steps", "linear"),
+    points: array(
+      object({ fromTokens: integer(0), fromBatch: integer(0), weights: parseWeights }, { strict: true }),
+    ),
+    everyBatches: integer(1),
+  },
+  { strict: true },
+);
+
 /** Weights as they were recorded: checked, but not divided again, so that a header's hash stays what it was. */
 function checkedWeights(weights: Readonly<Record<string, number>>): DomainWeights {
   domainWeights(weights);
@@ -206,6 +277,10 @@ function checkedWeights(weights: Readonly<Record<string, number>>): DomainWeight
 }
 
 function checkPolicy(policy: WeightPolicy, domains: readonly string[]): WeightPolicy {
+  if (policy.kind === "scheduled") {
+    for (const { weights } of policy.points) domainWeights(weights, domains);
+    return policy;
+  }
   const weights = initialWeights(policy);
   domainWeights(weights, domains);
   const unweighted = domains.find((name) => weights[name as DomainName] === undefined);
@@ -258,7 +333,7 @@ function published(name: string, weights: DomainWeights, domains: readonly strin
   return domainWeights(weights, domains);
 }
 
-function weightsOfJson(text: string, domains: readonly string[]): DomainWeights {
+function policyOfJson(text: string, domains: readonly string[], options: PolicyOptions): WeightPolicy {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -268,6 +343,16 @@ function weightsOfJson(text: string, domains: readonly string[]): DomainWeights 
       `no policy is called ${JSON.stringify(text)}; known: ${POLICY_NAMES.join(", ")}, or a JSON list of ${domains.length} weights`,
     );
   }
+  for (const name of ["steps", "linear"] as const)
+    if (typeof value === "object" && value !== null && Object.keys(value).join() === name) {
+      const points = parsePoints((value as Readonly<Record<string, unknown>>)[name], `policy.${name}`);
+      const { everyTokens = PUBLISHED_EVERY_TOKENS } = options;
+      return scheduledPolicy(name, points, domains, { ...options, everyTokens });
+    }
+  return { kind: "static", name: "custom", weights: weightsOfJson(value, domains) };
+}
+
+function weightsOfJson(value: unknown, domains: readonly string[]): DomainWeights {
   if (!Array.isArray(value)) return domainWeights(parseWeights(value, "policy"), domains);
   if (value.length !== domains.length)
     throw new HeadraceError(

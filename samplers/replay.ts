@@ -114,7 +114,7 @@ async function checkMissingStages(
   differences: ReplayDifference[],
 ): Promise<void> {
   const { policy, batches } = schedule.header;
-  if (policy.kind === "static") return;
+  if (policy.kind !== "loss-driven") return;
   const due = nextReport(schedule);
   const measured = schedule.stages.map(({ measuredAt }) => measuredAt ?? 0);
   const last =

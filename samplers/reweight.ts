@@ -22,6 +22,7 @@ import {
   type WeightStage,
 } from "./schedule.ts";
 import { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
+import { type ScheduledPolicy, stretchesOf } from "./scheduled.ts";
 
 /** What a report led to. */
 export interface Reweighting {
@@ -35,11 +36,12 @@ export interface Reweighting {
 }
 
 /**
- * The schedule of a new run with its first stage: all batches under a static policy; under a loss-driven one the first interval
+ * The schedule of a new run with its first stage: all batches under a static policy; every stage under a scheduled one; under a loss-driven one the first interval
  * and `lag` batches more, which the trainer may fetch before it knows the next weights. Throws as `createSchedule` and `appendStage`.
  */
 export function beginSchedule(header: ScheduleHeader, lag = 0): Schedule {
   const { policy, batches } = header;
+  if (policy.kind === "scheduled") return beginScheduled(header, policy);
   const decided = policy.kind === "static" ? null : policy.everyBatches + lag;
   return appendStage(createSchedule(header), {
     fromBatch: 0,
@@ -47,6 +49,17 @@ export function beginSchedule(header: ScheduleHeader, lag = 0): Schedule {
     weights: initialWeights(policy),
     cause: { kind: "initial" },
   });
+}
+
+/** Every stretch of a scheduled policy as a stage, up to where the run stops. */
+function beginScheduled(header: ScheduleHeader, policy: ScheduledPolicy): Schedule {
+  let schedule = createSchedule(header);
+  for (const stretch of stretchesOf(policy, header.batches)) {
+    if (decidedEnd(schedule).final) break;
+    const cause = { kind: schedule.stages.length === 0 ? "initial" : "scheduled" };
+    schedule = appendStage(schedule, { ...stretch, untilBatch: stretch.untilBatch ?? header.batches, cause });
+  }
+  return schedule;
 }
 
 /**
@@ -94,7 +107,7 @@ export async function settleReports(run: string): Promise<Schedule> {
 export function nextReport(schedule: Schedule): number | null {
   const { policy } = schedule.header;
   const end = decidedEnd(schedule);
-  if (policy.kind === "static" || end.final) return null;
+  if (policy.kind !== "loss-driven" || end.final) return null;
   return end.batch - lagOf(schedule, policy);
 }
 

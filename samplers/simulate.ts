@@ -98,7 +98,12 @@ export function simulate(options: SimulationOptions): SimulationReport {
       `a run of ${options.tokens} tokens is less than a batch of ${batchTokens} (${batchRows} rows of ${rowTokens}); ask for more tokens or smaller batches`,
     );
   const names = options.domains.map(({ name }) => name);
-  const policy = resolvePolicy(options.policy, names, { ...options.policyOptions, batchTokens });
+  const policy = resolvePolicy(options.policy, names, {
+    ...options.policyOptions,
+    batchTokens,
+    batches,
+    supply: options.domains,
+  });
   let schedule = beginSchedule(
     {
       format: "headrace-schedule/1",
@@ -126,7 +131,7 @@ export function simulate(options: SimulationOptions): SimulationReport {
     schedule,
     ...supplyOf(schedule),
     deviation: deviationOf(schedule),
-    losses: policy.kind === "static" ? null : sourceOf(policy, log),
+    losses: policy.kind !== "loss-driven" ? null : sourceOf(policy, log),
     hash: scheduleState(schedule).hash,
   };
 }

@@ -23,7 +23,8 @@ export const simulate = command({
       .option("policy", {
         type: "string",
         default: "sheared",
-        describe: "llama, sheared, uniform, dynamic-llama, dynamic-uniform, or weights as JSON",
+        describe:
+          "llama, sheared, uniform, proportional, temperature=T, unimax=N, dynamic-llama, dynamic-uniform, or JSON: weights, or weights at points of the run",
       })
       .option("tokens", {
         type: "string",

@@ -30,7 +30,8 @@ export const train = command({
       .option("policy", {
         type: "string",
         default: "dynamic-llama",
-        describe: "llama, sheared, uniform, dynamic-llama, dynamic-uniform, or weights as JSON",
+        describe:
+          "llama, sheared, uniform, proportional, temperature=T, unimax=N, dynamic-llama, dynamic-uniform, or JSON: weights, or weights at points of the run",
       })
       .option("tokens", { type: "string", demandOption: true, describe: "length of the run: 200B, 10M" })
       .option("every", {

@@ -180,6 +180,8 @@ async function planRun(options: TrainOptions, manifest: ShardManifest) {
     domains.map(({ name }) => name),
     {
       batchTokens,
+      batches,
+      supply: domains,
       ...(options.everyTokens === undefined ? {} : { everyTokens: options.everyTokens }),
       ...(options.rule === undefined ? {} : { rule: options.rule }),
       ...(known ? { reference: known.reference } : {}),

@@ -308,7 +308,7 @@ describe("resolvePolicy", () => {
     assert.throws(resolve("shared"), {
       code: "ERR_ARGUMENT",
       message:
-        'no policy is called "shared"; known: llama, sheared, uniform, dynamic-llama, dynamic-uniform, or a JSON list of 2 weights',
+        'no policy is called "shared"; known: llama, sheared, uniform, proportional, temperature=T, unimax=N, dynamic-llama, dynamic-uniform, or a JSON list of 2 weights',
     });
     assert.throws(resolve("[1]"), { code: "ERR_WEIGHTS", message: /lists 1 weights for 2 domains/ });
     assert.throws(resolve("[0.5, 0.4]"), { code: "ERR_WEIGHTS", message: /sum to 0.9; they must sum to 1/ });

@@ -58,8 +58,8 @@ class Update(NamedTuple):
 
 def parse_policy(record: Any, domains: Sequence[str], at: str = "policy") -> Optional[LossDriven]:
     """The loss-driven policy of a header, or None for one whose weights never change. Raises ERR_PARSE."""
-    kind = parse.one_of(parse.fields(record, at, "kind")["kind"], f"{at}.kind", "static", "loss-driven")
-    if kind == "static":
+    kind = parse.one_of(parse.fields(record, at, "kind")["kind"], f"{at}.kind", "static", "scheduled", "loss-driven")
+    if kind != "loss-driven":
         return None
     parse.fields(record, at, "rule", "eta", "smoothing", "initial", "reference", "everyBatches", "rails")
     rails = record["rails"]
