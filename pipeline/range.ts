@@ -3,8 +3,8 @@
  * line that is. The ranges of a file give, one after another, the records, places and bytes of the file read whole.
  */
 import { statusOf, unreachable } from "./input-fault.ts";
+import { sameTime } from "./modified.ts";
 import { bytesPiece, type Piece } from "./pieces.ts";
-import { SAME_TIME } from "./same-inputs.ts";
 
 /** A place from which a file can be read. */
 export interface FileCut {
@@ -48,7 +48,7 @@ export async function changedSince(file: {
 }): Promise<string | null> {
   const status = await statusOf(file.path);
   if (typeof status === "string") return unreachable(file.path, status);
-  return status.size === file.bytes && Math.abs(status.mtimeMs - file.modified) < SAME_TIME
+  return status.size === file.bytes && sameTime(status.mtimeMs, file.modified)
     ? null
     : "has changed since the build was planned; start again";
 }

@@ -4,13 +4,8 @@
 import { HeadraceError } from "../core/errors.ts";
 import { array, integer, nullable, number, object, type Parser, string } from "../core/parse.ts";
 import type { InputFile, InputPlan } from "./inputs.ts";
+import { sameTime } from "./modified.ts";
 import type { Prepared } from "./prepare.ts";
-
-/**
- * Times of change that differ by less are equal, in milliseconds: file systems keep them in steps of up to two seconds, and a copy that keeps
- * the time keeps it in the steps of its own.
- */
-export const SAME_TIME = 2000;
 
 type Recorded = readonly [source: string, bytes: number, modified: number];
 
@@ -51,7 +46,7 @@ function withTimes(plan: InputPlan, there: readonly Recorded[]): InputPlan {
     const [, bytes, modified] = known.get(file.source) ?? refuse(`${file.source} is here and was not there`);
     if (bytes !== file.bytes)
       refuse(`${file.source} has ${file.bytes} bytes here and had ${bytes} bytes there`);
-    if (Math.abs(modified - file.modified) >= SAME_TIME)
+    if (!sameTime(modified, file.modified))
       refuse(
         `${file.source} was changed at ${timeOf(file.modified)} here and at ${timeOf(modified)} there`,
         "; a copy must keep the times (cp -p, rsync -t), and a file that was changed needs a build of its own",
