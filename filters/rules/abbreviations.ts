@@ -1,8 +1,9 @@
 /**
  * Words behind which a full stop ends no sentence, and belongs to the word.
  */
+import type { Bytes } from "./bytes.ts";
 import { ALPHANUMERIC, KIND, LETTER } from "./kinds.ts";
-import type { Units } from "./units.ts";
+import { sizeOf } from "./utf8.ts";
 
 const ABBREVIATION =
   /^(?:\p{L}|[A-Z](?:\.[A-Z])+|a\.m|p\.m|e\.g|i\.e|Ph\.D|Mrs?|Ms|Messrs|Dr|Prof|Rev|Gen|Gov|Sen|Rep|Adm|St|Mt|Inc|[Cc]o|Corp|Ltd|Bros|Jr|vs|Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)$/u;
@@ -14,15 +15,16 @@ const FULL_STOP = 46;
 
 /** Whether the word [start, end), without its stop, is one. */
 export function isAbbreviation(
-  { units, kinds }: Pick<Units, "units" | "kinds">,
+  { bytes, kinds }: Pick<Bytes, "bytes" | "kinds">,
   start: number,
   end: number,
 ): boolean {
   const length = end - start;
-  if (length < 2) return length === 1 && (kinds[start]! & (KIND | ALPHANUMERIC)) === (LETTER | ALPHANUMERIC);
-  const first = units[start]!;
+  const first = bytes[start]!;
+  if (length === 0) return false;
+  if (length === sizeOf(first)) return (kinds[start]! & (KIND | ALPHANUMERIC)) === (LETTER | ALPHANUMERIC);
   const capital = first >= 65 && first <= 90;
-  if (length > (capital ? LONGEST : LONGEST_SMALL) && !(capital && units[start + 1] === FULL_STOP))
+  if (length > (capital ? LONGEST : LONGEST_SMALL) && !(capital && bytes[start + 1] === FULL_STOP))
     return false;
-  return ABBREVIATION.test(String.fromCharCode(...units.subarray(start, end)));
+  return ABBREVIATION.test(bytes.toString("latin1", start, end));
 }

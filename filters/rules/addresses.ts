@@ -1,8 +1,8 @@
 /**
  * Addresses that are one word: of a page, a file on a host, a mailbox.
  */
+import type { Bytes } from "./bytes.ts";
 import { DIGIT, DOT, KIND, LETTER, SPACE } from "./kinds.ts";
-import type { Units } from "./units.ts";
 
 /** Protocol, user, host with a top-level domain in lower case, port and path, of which only the host must be there. */
 const ADDRESS =
@@ -11,14 +11,17 @@ const LONGEST = 2048;
 const CLOSING = ".,;:!?)]}>\"'’”*_&#»";
 
 /** The end of the address that begins at `start`; `start` where none does. */
-export function addressEnd({ text, kinds }: Units, start: number): number {
+export function addressEnd({ bytes, kinds }: Bytes, start: number): number {
   let end = start;
   let dotted = false;
   for (; (kinds[end]! & KIND) !== SPACE && end - start < LONGEST; end++)
     dotted ||= (kinds[end]! & KIND) === DOT && isWordKind(kinds[end + 1]!);
   if (!dotted) return start;
-  while (end > start && CLOSING.includes(text[end - 1]!)) end--;
-  return ADDRESS.test(text.slice(start, end)) ? end : start;
+  const text = bytes.toString("utf8", start, end);
+  let length = text.length;
+  while (length > 0 && CLOSING.includes(text[length - 1]!)) length--;
+  const address = text.slice(0, length);
+  return ADDRESS.test(address) ? start + Buffer.byteLength(address) : start;
 }
 
 function isWordKind(kind: number): boolean {

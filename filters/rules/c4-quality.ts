@@ -3,25 +3,34 @@
  * The verdict alone: C4 also removes lines from the pages that it keeps, a filter here changes no text.
  */
 import { isAbbreviation } from "./abbreviations.ts";
+import { type Bytes, codePoints } from "./bytes.ts";
 import { citationRemover } from "./citations.ts";
 import { ALPHANUMERIC, KIND, NOTABLE, SPACE } from "./kinds.ts";
 import { stripEnd, stripStart } from "./lines.ts";
 import { oncePage } from "./page.ts";
 import type { RuleSet } from "./rule-set.ts";
-import { codePoints, type Units } from "./units.ts";
+import { codeAt, sizeOf } from "./utf8.ts";
 
 /** In code points. */
 const LONGEST_WORD = 1000;
 const FEWEST_WORDS = 3;
 const LONGEST_ABBREVIATION = 12;
-const ENDS = codes(".?!\"'");
 const MARKS = codes(".!?。！？");
 const CLOSERS = codes("\"'”’)]");
 const OPENERS = codes("\"'“‘([");
 const FULL_STOP = 46;
 const BRACE = 123;
-/** Small letter as which U+212A, the Kelvin sign, counts. */
-const SMALL_K = 107;
+const OPEN = 91;
+const CLOSE = 93;
+const BLANK = 32;
+/** Bytes of a curly quote. */
+const QUOTE_SIZE = 3;
+/** The letters by which phrases are found, rare ones. */
+const PLACEHOLDER_AT = 109; // m
+const SCRIPT_AT = 106; // j
+const POLICY_K = 107;
+const POLICY_V = 118;
+const POLICY_F = 102;
 
 /** A phrase in small letters, and where in it the letter stands at which it is looked for. */
 interface Phrase {
@@ -29,16 +38,13 @@ interface Phrase {
   readonly offset: number;
 }
 
-const PLACEHOLDER = phrase("lorem ipsum", "m");
-const SCRIPT = phrase("javascript", "j");
-const POLICIES = [
-  phrase("terms of use", "f"),
-  phrase("privacy policy", "v"),
-  phrase("cookie policy", "k"),
-  phrase("uses cookies", "k"),
-  phrase("use of cookies", "k"),
-  phrase("use cookies", "k"),
-];
+const PLACEHOLDER = phrase("lorem ipsum", PLACEHOLDER_AT);
+const SCRIPT = phrase("javascript", SCRIPT_AT);
+const PRIVACY = phrase("privacy policy", POLICY_V);
+const TERMS = phrase("terms of use", POLICY_F);
+const COOKIES = ["cookie policy", "uses cookies", "use of cookies", "use cookies"].map((text) =>
+  phrase(text, POLICY_K),
+);
 
 /** The set. */
 export const C4_QUALITY: RuleSet = {
@@ -53,7 +59,7 @@ export const C4_QUALITY: RuleSet = {
 };
 
 /** A stretch of a text, or of a line without its citations. */
-type Line = Pick<Units, "units" | "kinds">;
+type Line = Pick<Bytes, "bytes" | "kinds">;
 
 interface Look {
   /** Lines of text with a placeholder, and with a bracket. */
@@ -66,23 +72,24 @@ interface Look {
 const removeCitations = citationRemover();
 
 const lookAt = oncePage((page): Look => {
-  const { lines, units } = page;
+  const { lines, bytes } = page;
   const look = { placeholder: 0, bracket: 0, sentences: 0 };
   for (let i = 0; i < lines.count; i++) {
-    const start = stripStart(page, lines.starts[i]!, lines.ends[i]!);
-    const end = stripEnd(page, start, lines.ends[i]!);
+    const end = stripEnd(page, lines.starts[i]!, lines.ends[i]!);
     // What ends in no mark still does so without its citations, unless its end is one.
-    if (end === start || (!ENDS.includes(units[end - 1]!) && units[end - 1] !== 93)) continue;
+    const last = bytes[end - 1]!;
+    if (end === lines.starts[i] || !(isEnd(last) || last === CLOSE)) continue;
+    const start = stripStart(page, lines.starts[i]!, end);
     if (!hasWords(page, start, end)) continue;
+    if (addLine(page, start, end, look)) continue;
     const cleaned = removeCitations(page, start, end);
-    if (cleaned === null) addLine(page, start, end, look);
-    else addLine(cleaned, 0, cleaned.count, look);
+    addLine(cleaned, 0, cleaned.count, look, false);
   }
   return look;
 });
 
 /** Whether there are enough words between white space, and none that is too long. */
-function hasWords(page: Units, start: number, end: number): boolean {
+function hasWords(page: Bytes, start: number, end: number): boolean {
   let words = 0;
   for (let i = start; i < end && (words < FEWEST_WORDS || end - start > LONGEST_WORD); words++) {
     const from = i;
@@ -93,15 +100,17 @@ function hasWords(page: Units, start: number, end: number): boolean {
   return words >= FEWEST_WORDS;
 }
 
-/** Adds what is in one line, which is judged without its citations. */
+/** Adds what is in one line, which is judged without its citations; does nothing and returns false where one may be in it. */
 function addLine(
   line: Line,
   start: number,
   end: number,
   look: { -readonly [K in keyof Look]: Look[K] },
-): void {
-  const { units, kinds } = line;
-  if (end === start || !ENDS.includes(units[end - 1]!) || endsInDots(units, start, end)) return;
+  mayHaveCitations = true,
+): boolean {
+  const { bytes, kinds } = line;
+  if (mayHaveCitations && bytes[end - 1] === CLOSE) return false;
+  if (end === start || !isEnd(bytes[end - 1]!) || endsInDots(bytes, start, end)) return true;
   let placeholder = false;
   let script = false;
   let bracket = false;
@@ -109,52 +118,73 @@ function addLine(
   let sentences = 1;
   for (let i = start; i < end; i++) {
     if ((kinds[i]! & NOTABLE) === 0) continue;
-    const unit = units[i]!;
-    if (MARKS.includes(unit)) {
-      let marks = i + 1;
-      while (marks < end && MARKS.includes(units[marks]!)) marks++;
-      let closers = marks;
-      while (closers < end && CLOSERS.includes(units[closers]!)) closers++;
-      if (
-        isFollowed(line, closers, end) &&
-        !(unit === FULL_STOP && units[i + 1] !== FULL_STOP && isAbbreviated(line, start, i))
-      )
-        sentences++;
-      i = closers - 1;
-    } else if (unit === BRACE) bracket = true;
-    else
-      switch (lower(unit)) {
-        case PLACEHOLDER.codes[PLACEHOLDER.offset]:
-          placeholder ||= hasPhrase(units, i, start, end, PLACEHOLDER);
-          break;
-        case SCRIPT.codes[SCRIPT.offset]:
-          script ||= hasPhrase(units, i, start, end, SCRIPT);
-          break;
-        default:
-          for (const one of POLICIES)
-            policy ||= lower(unit) === one.codes[one.offset] && hasPhrase(units, i, start, end, one);
+    const sign = lower(bytes, i);
+    switch (sign) {
+      case OPEN:
+        if (mayHaveCitations) return false;
+        break;
+      case BRACE:
+        bracket = true;
+        break;
+      case PLACEHOLDER_AT:
+        if (bytes[i + 1] === BLANK) placeholder ||= hasPhrase(bytes, i, start, end, PLACEHOLDER);
+        break;
+      case SCRIPT_AT:
+        script ||= hasPhrase(bytes, i, start, end, SCRIPT);
+        break;
+      case POLICY_V:
+        policy ||= hasPhrase(bytes, i, start, end, PRIVACY);
+        break;
+      case POLICY_F:
+        if (bytes[i + 1] === BLANK) policy ||= hasPhrase(bytes, i, start, end, TERMS);
+        break;
+      case POLICY_K:
+        for (const one of COOKIES) policy ||= hasPhrase(bytes, i, start, end, one);
+        break;
+      default: {
+        const closers = runEnd(bytes, i, end, MARKS);
+        const behind = runEnd(bytes, closers, end, CLOSERS);
+        if (
+          isFollowed(line, behind, end) &&
+          !(sign === FULL_STOP && bytes[i + 1] !== FULL_STOP && isAbbreviated(line, start, i))
+        )
+          sentences++;
+        i = behind - 1;
       }
+    }
   }
   if (placeholder) look.placeholder++;
-  if (script) return;
+  if (script) return true;
   if (bracket) look.bracket++;
   if (!policy) look.sentences += sentences;
+  return true;
 }
 
-function endsInDots(units: Uint16Array, start: number, end: number): boolean {
+function isEnd(byte: number): boolean {
+  return byte === 46 || byte === 33 || byte === 63 || byte === 34 || byte === 39;
+}
+
+function endsInDots(bytes: Uint8Array, start: number, end: number): boolean {
   return (
     end - start >= 3 &&
-    units[end - 1] === FULL_STOP &&
-    units[end - 2] === FULL_STOP &&
-    units[end - 3] === FULL_STOP
+    bytes[end - 1] === FULL_STOP &&
+    bytes[end - 2] === FULL_STOP &&
+    bytes[end - 3] === FULL_STOP
   );
+}
+
+/** The end of the run of `signs` that begins at `at`. */
+function runEnd(bytes: Uint8Array, at: number, end: number, signs: readonly number[]): number {
+  let i = at;
+  while (i < end && signs.includes(codeAt(bytes, i))) i += sizeOf(bytes[i]!);
+  return i;
 }
 
 /** Whether white space and then, behind quotes or brackets, a letter or number comes: what ends before it is a sentence. */
 function isFollowed(line: Line, at: number, end: number): boolean {
-  let i = stripStart(line, at, end);
-  if (i === at) return false;
-  while (i < end && OPENERS.includes(line.units[i]!)) i++;
+  const space = stripStart(line, at, end);
+  if (space === at) return false;
+  const i = runEnd(line.bytes, space, end, OPENERS);
   return i < end && (line.kinds[i]! & ALPHANUMERIC) !== 0;
 }
 
@@ -162,32 +192,42 @@ function isFollowed(line: Line, at: number, end: number): boolean {
 function isAbbreviated(line: Line, start: number, at: number): boolean {
   const first = Math.max(start, at - LONGEST_ABBREVIATION);
   let from = at;
-  while (from > first && (line.kinds[from - 1]! & KIND) !== SPACE && !OPENERS.includes(line.units[from - 1]!))
-    from--;
+  while (from > first && (line.kinds[from - 1]! & KIND) !== SPACE && !isOpenerEnd(line.bytes, from)) from--;
   return isAbbreviation(line, from, at);
 }
 
+/** Whether a quote or bracket that opens ends before `at`. */
+function isOpenerEnd(bytes: Uint8Array, at: number): boolean {
+  const last = bytes[at - 1]!;
+  if (last < 128) return OPENERS.includes(last);
+  return sizeOf(bytes[at - QUOTE_SIZE]!) === QUOTE_SIZE && OPENERS.includes(codeAt(bytes, at - QUOTE_SIZE));
+}
+
 function hasPhrase(
-  units: Uint16Array,
+  bytes: Uint8Array,
   at: number,
   start: number,
   end: number,
   { codes, offset }: Phrase,
 ): boolean {
-  const from = at - offset;
-  if (from < start || from + codes.length > end) return false;
-  for (let i = 0; i < codes.length; i++) if (lower(units[from + i]!) !== codes[i]) return false;
+  const first = at - offset;
+  const rest = at + sizeOf(bytes[at]!) - offset - 1;
+  if (first < start || rest + codes.length > end) return false;
+  for (let i = 0; i < offset; i++) if (lower(bytes, first + i) !== codes[i]) return false;
+  for (let i = offset + 1; i < codes.length; i++) if (lower(bytes, rest + i) !== codes[i]) return false;
   return true;
 }
 
-/** Small letters of ASCII capitals, and of the only other sign that has one of the phrases' letters as its small letter. */
-function lower(unit: number): number {
-  if (unit >= 65 && unit <= 90) return unit | 32;
-  return unit === 0x212a ? SMALL_K : unit;
+/** The code point at `at`, small for ASCII capitals and for the only other sign that has one of the phrases' letters as its small letter. */
+function lower(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at]!;
+  if (byte < 128) return byte >= 65 && byte <= 90 ? byte | 32 : byte;
+  const code = codeAt(bytes, at);
+  return code === 0x212a ? POLICY_K : code;
 }
 
-function phrase(text: string, by: string): Phrase {
-  return { codes: codes(text), offset: text.indexOf(by) };
+function phrase(text: string, by: number): Phrase {
+  return { codes: codes(text), offset: codes(text).indexOf(by) };
 }
 
 function codes(text: string): readonly number[] {

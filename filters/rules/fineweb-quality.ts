@@ -1,10 +1,11 @@
 /**
  * FineWeb's own rules (Penedo et al. 2024, arXiv 2406.17557, 3.6), with the bounds of its released configuration.
  */
+import { type Bytes, codePoints } from "./bytes.ts";
+import { TRAIL } from "./kinds.ts";
 import { pieceCutter, repetitionCounter, StretchList, stripStart } from "./lines.ts";
 import { oncePage } from "./page.ts";
 import type { RuleSet } from "./rule-set.ts";
-import { codePoints, type Units } from "./units.ts";
 
 /** In code points. */
 const SHORT_LINE = 30;
@@ -73,13 +74,16 @@ const lookAt = oncePage((page): Look => {
     if (codePoints(page, start, end) <= SHORT_LINE) short++;
   }
   let newLines = 0;
-  for (let i = 0; i < page.count; i++) if (page.units[i] === NEWLINE) newLines++;
+  for (let i = 0; i < page.breakCount; i++) if (page.bytes[page.breaks[i]!] === NEWLINE) newLines++;
   const repeatedCharacters = countRepeated(page, written).characters;
   return { lines: written.count, terminated, short, repeatedCharacters, newLines };
 });
 
 /** Whether the code point before `end` ends a sentence. */
-function isTerminal({ text, units }: Units, end: number): boolean {
-  const last = units[end - 1]!;
-  return last < 128 ? ASCII_TERMINALS.includes(last) : TERMINAL.test(text.slice(Math.max(0, end - 2), end));
+function isTerminal({ bytes, kinds }: Bytes, end: number): boolean {
+  let last = end - 1;
+  while (kinds[last]! & TRAIL) last--;
+  return bytes[last]! < 128
+    ? ASCII_TERMINALS.includes(bytes[last]!)
+    : TERMINAL.test(bytes.toString("utf8", last, end));
 }

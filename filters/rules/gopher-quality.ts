@@ -4,11 +4,14 @@
 import { stripEnd, stripStart } from "./lines.ts";
 import { oncePage, type Page } from "./page.ts";
 import type { RuleSet } from "./rule-set.ts";
+import { codeAt } from "./utf8.ts";
 import { HAS_LETTER, NOT_SYMBOL } from "./words.ts";
 
 const STOP_WORDS = new Set(["the", "be", "to", "of", "and", "that", "have", "with"].map(packed));
 const LONGEST_STOP_WORD = 4;
 const [BULLET, HYPHEN, FULL_STOP, ELLIPSIS] = ["•", "-", ".", "…"].map((sign) => sign.charCodeAt(0));
+/** Bytes of an ellipsis. */
+const ELLIPSIS_SIZE = 3;
 
 /** The set. */
 export const GOPHER_QUALITY: RuleSet = {
@@ -63,7 +66,7 @@ interface WordCounts {
   readonly stopWords: number;
 }
 
-const countWords = oncePage(({ words, units }): WordCounts => {
+const countWords = oncePage(({ words, bytes }): WordCounts => {
   const { distinct, counts, lengths, kinds, starts, ends } = words;
   let solid = 0;
   let characters = 0;
@@ -77,7 +80,10 @@ const countWords = oncePage(({ words, units }): WordCounts => {
     }
     if ((kinds[id]! & HAS_LETTER) === 0) continue;
     withLetters += count;
-    if (lengths[id]! <= LONGEST_STOP_WORD && STOP_WORDS.has(packedUnits(units, starts[id]!, ends[id]!)))
+    if (
+      ends[id]! - starts[id]! <= LONGEST_STOP_WORD &&
+      STOP_WORDS.has(packedBytes(bytes, starts[id]!, ends[id]!))
+    )
       stopWords++;
   }
   return { solid, characters, withLetters, stopWords };
@@ -88,22 +94,15 @@ function meanLength(page: Page): number {
   return characters / solid;
 }
 
-/** A short word as a number: 7 bits a sign, or -1 where one is not ASCII. */
-function packedUnits(units: Uint16Array, start: number, end: number): number {
+/** A short word as a number. */
+function packedBytes(bytes: Uint8Array, start: number, end: number): number {
   let number = 0;
-  for (let i = start; i < end; i++) {
-    if (units[i]! > 127) return -1;
-    number = (number << 7) | units[i]!;
-  }
+  for (let i = start; i < end; i++) number = (number << 8) | bytes[i]!;
   return number;
 }
 
 function packed(word: string): number {
-  return packedUnits(
-    Uint16Array.from(word, (sign) => sign.charCodeAt(0)),
-    0,
-    word.length,
-  );
+  return packedBytes(Buffer.from(word), 0, word.length);
 }
 
 function aWord({ words }: Page, count: number): number {
@@ -111,23 +110,29 @@ function aWord({ words }: Page, count: number): number {
 }
 
 const countLines = oncePage((page): { readonly bullets: number; readonly ellipses: number } => {
-  const { lines, units } = page;
+  const { lines, bytes } = page;
   let bullets = 0;
   let ellipses = 0;
   for (let i = 0; i < lines.count; i++) {
     const start = stripStart(page, lines.starts[i]!, lines.ends[i]!);
     const end = stripEnd(page, start, lines.ends[i]!);
     if (start === end) continue;
-    if (units[start] === BULLET || units[start] === HYPHEN) bullets++;
-    const last = units[end - 1];
-    if (last === ELLIPSIS) ellipses++;
-    else if (last === FULL_STOP && endsInDots(units, start, end)) ellipses++;
+    const first = codeAt(bytes, start);
+    if (first === BULLET || first === HYPHEN) bullets++;
+    if (bytes[end - 1] === FULL_STOP ? endsInDots(bytes, start, end) : endsInEllipsis(bytes, start, end))
+      ellipses++;
   }
   return { bullets, ellipses };
 });
 
-function endsInDots(units: Uint16Array, start: number, end: number): boolean {
-  return end - start >= 3 && units[end - 2] === FULL_STOP && units[end - 3] === FULL_STOP;
+function endsInDots(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start >= 3 && bytes[end - 2] === FULL_STOP && bytes[end - 3] === FULL_STOP;
+}
+
+function endsInEllipsis(bytes: Uint8Array, start: number, end: number): boolean {
+  return (
+    bytes[end - 1]! > 127 && end - start >= ELLIPSIS_SIZE && codeAt(bytes, end - ELLIPSIS_SIZE) === ELLIPSIS
+  );
 }
 
 /** Occurrences that do not overlap. */

@@ -64,7 +64,7 @@ const pieces = oncePage((page): Pieces => {
   const end = stripEnd(page, start, page.count);
   const paragraphStretches = cutParagraphs(page, start, end);
   // Paragraphs that are equal have equal lines, unless white space was stripped of one.
-  const none = lines.parts === 0 && bounded(page.units, start, end, page.count);
+  const none = lines.parts === 0 && bounded(page.bytes, start, end, page.count);
   return {
     lineCount: lineStretches.count,
     lines,
@@ -74,8 +74,8 @@ const pieces = oncePage((page): Pieces => {
 });
 
 /** Whether [start, end) begins and ends where the text or a line does. */
-function bounded(units: Uint16Array, start: number, end: number, count: number): boolean {
-  return (start === 0 || units[start - 1] === NEWLINE) && (end === count || units[end] === NEWLINE);
+function bounded(bytes: Uint8Array, start: number, end: number, count: number): boolean {
+  return (start === 0 || bytes[start - 1] === NEWLINE) && (end === count || bytes[end] === NEWLINE);
 }
 
 const findGrams = repeatedGrams();

@@ -26,9 +26,9 @@ export function repeatedGrams(): (words: Words, most: number, visit: (grams: Gra
   let tails = new Int32Array(4096);
   let counts = new Int32Array(4096);
 
-  return (words, most, visit) => {
-    if (ids.length < words.count) {
-      const size = 2 ** Math.ceil(Math.log2(words.count));
+  return ({ count, ids: wordIds, counts: wordCounts }, most, visit) => {
+    if (ids.length < count) {
+      const size = 2 ** Math.ceil(Math.log2(count));
       positions = new Int32Array(size);
       ids = new Int32Array(size);
       heads = new Int32Array(size);
@@ -36,49 +36,79 @@ export function repeatedGrams(): (words: Words, most: number, visit: (grams: Gra
       counts = new Int32Array(size);
       table = new Int32Array(size * 4);
     }
-    let count = 0;
-    for (let i = 0; i < words.count; i++) {
-      const id = words.ids[i]!;
-      if (words.counts[id]! < 2) continue;
-      positions[count] = i;
-      ids[count++] = id;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const id = wordIds[i]!;
+      if (wordCounts[id]! < 2) continue;
+      positions[kept] = i;
+      ids[kept++] = id;
     }
     for (let n = 2; n <= most; n++) {
-      const mask = 2 ** Math.ceil(Math.log2(Math.max(2, count * 2))) - 1;
-      table.fill(-1, 0, mask + 1);
-      let distinct = 0;
-      let pairs = 0;
-      for (let k = 0; k + 1 < count; k++) {
-        const position = positions[k]!;
-        if (positions[k + 1] !== position + 1) continue;
-        const head = ids[k]!;
-        const tail = ids[k + 1]!;
-        let slot = Math.imul(head, 0x9e3779b1) ^ Math.imul(tail, 0x85ebca6b);
-        slot = (slot ^ (slot >>> 15)) & mask;
-        let id = table[slot]!;
-        while (id >= 0 && (heads[id] !== head || tails[id] !== tail)) {
-          slot = (slot + 1) & mask;
-          id = table[slot]!;
-        }
-        if (id < 0) {
-          id = distinct++;
-          heads[id] = head;
-          tails[id] = tail;
-          counts[id] = 0;
-          table[slot] = id;
-        }
-        counts[id]!++;
-        // What is written lies before what is read next.
-        positions[pairs] = position;
-        ids[pairs++] = id;
-      }
-      count = 0;
-      for (let k = 0; k < pairs; k++) {
-        if (counts[ids[k]!]! < 2) continue;
-        positions[count] = positions[k]!;
-        ids[count++] = ids[k]!;
-      }
-      visit({ n, count, positions, ids, distinct, counts });
+      const { pairs, distinct } = lengthen(kept, { positions, ids, table, heads, tails, counts });
+      kept = dropSingle(pairs, { positions, ids, counts });
+      visit({ n, count: kept, positions, ids, distinct, counts });
     }
   };
+}
+
+interface Scratch extends Pick<Grams, "positions" | "ids" | "counts"> {
+  readonly table: Int32Array;
+  readonly heads: Int32Array;
+  readonly tails: Int32Array;
+}
+
+/** From the (n-1)-grams at `positions[0, count)` to the n-grams that begin with two of them, numbered and counted, in the same place. */
+function lengthen(
+  count: number,
+  { positions, ids, table, heads, tails, counts }: Scratch,
+): { readonly pairs: number; readonly distinct: number } {
+  let distinct = 0;
+  let pairs = 0;
+  if (count < 2) return { pairs, distinct };
+  const mask = 2 ** Math.ceil(Math.log2(count * 2)) - 1;
+  table.fill(-1, 0, mask + 1);
+  let position = positions[0]!;
+  let head = ids[0]!;
+  for (let k = 1; k < count; k++) {
+    const next = positions[k]!;
+    const tail = ids[k]!;
+    if (next === position + 1) {
+      let slot = Math.imul(head, 0x9e3779b1) ^ Math.imul(tail, 0x85ebca6b);
+      slot = (slot ^ (slot >>> 15)) & mask;
+      let id = table[slot]!;
+      while (id >= 0 && (heads[id] !== head || tails[id] !== tail)) {
+        slot = (slot + 1) & mask;
+        id = table[slot]!;
+      }
+      if (id < 0) {
+        id = distinct++;
+        heads[id] = head;
+        tails[id] = tail;
+        counts[id] = 0;
+        table[slot] = id;
+      }
+      counts[id]!++;
+      // What is written lies before what is read next.
+      positions[pairs] = position;
+      ids[pairs++] = id;
+    }
+    position = next;
+    head = tail;
+  }
+  return { pairs, distinct };
+}
+
+/** Leaves those that are there more than once; returns how many. */
+function dropSingle(
+  count: number,
+  { positions, ids, counts }: Pick<Scratch, "positions" | "ids" | "counts">,
+): number {
+  let kept = 0;
+  for (let k = 0; k < count; k++) {
+    const id = ids[k]!;
+    positions[kept] = positions[k]!;
+    ids[kept] = id;
+    if (counts[id]! > 1) kept++;
+  }
+  return kept;
 }

@@ -1,8 +1,10 @@
 /**
- * What kind of sign a UTF-16 unit is, in a byte: what words, lines and sentences are cut by. One look-up a unit; the table fills as signs are seen.
+ * What kind of sign a byte of UTF-8 belongs to, in a byte: what words, lines and sentences are cut by.
  */
+import { grown } from "./numbering.ts";
+import { codeAt, sizeOf } from "./utf8.ts";
 
-/** Kinds, in the low three bits. Both units of a surrogate pair have the kind of their code point. */
+/** Kinds, in the low three bits. All bytes of a code point have its kind. */
 export const SPACE = 0;
 export const LETTER = 1;
 export const DIGIT = 2;
@@ -11,13 +13,13 @@ export const MARK = 3;
 export const RUN = 4;
 export const DOT = 5;
 export const KIND = 7;
-/** Where Python's `str.splitlines` breaks. */
+/** Where Python's `str.splitlines` breaks. Like all that follow but TRAIL it is on the first byte of a code point alone. */
 export const BREAK = 8;
 /** A letter or number, but no combining mark (which is of kind LETTER). */
 export const ALPHANUMERIC = 16;
 /** A sign at which C4's rules look closer: an end of a sentence, a bracket, a letter by which their phrases are found. */
 export const NOTABLE = 32;
-/** The second unit of a surrogate pair. */
+/** On all bytes of a code point but the first. */
 export const TRAIL = 64;
 
 const LETTERS = /[\p{L}\p{M}]/u;
@@ -27,15 +29,14 @@ const SPACES = /[\s\x1c-\x1f\x85]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python breaks lines at U+001C to U+001E
 const BREAKS = /[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 const ALPHANUMERICS = /[\p{L}\p{N}]/u;
-const NOTABLES = ".!?。！？{jJvVkK\u212afFmM";
+const NOTABLES = ".!?。！？{[jJvVkK\u212afFmM";
 
-/** Kind of a unit that must be looked at: a surrogate, or a unit not seen before. */
-const UNKNOWN = 7;
-const table = new Uint8Array(65_536).fill(UNKNOWN);
-const pairs = new Map<number, number>();
-for (let unit = 0; unit < 128; unit++) table[unit] = kindBySight(String.fromCharCode(unit));
+const ASCII = Uint8Array.from({ length: 128 }, (_, code) => kindBySight(code));
+/** Not a kind: not seen yet. */
+const UNKNOWN = 255;
 
-function kindBySight(sign: string): number {
+function kindBySight(code: number): number {
+  const sign = String.fromCodePoint(code);
   let kind = MARK;
   if (LETTERS.test(sign)) kind = LETTER;
   else if (DIGITS.test(sign)) kind = DIGIT;
@@ -48,37 +49,40 @@ function kindBySight(sign: string): number {
   return kind;
 }
 
-/** Writes the kinds of `units[0, count)` to `kinds` and returns how many surrogate pairs there are. Linear. */
-export function sortUnits(units: Uint16Array, count: number, kinds: Uint8Array): number {
-  let paired = 0;
-  for (let i = 0; i < count; i++) {
-    let kind = table[units[i]!]!;
-    if (kind === UNKNOWN) {
-      const low = i + 1 < count ? units[i + 1]! : 0;
-      if ((units[i]! & 0xfc00) === 0xd800 && (low & 0xfc00) === 0xdc00) {
-        kind = kindOfPair(units[i]!, low);
-        kinds[i++] = kind;
-        kind |= TRAIL;
-        paired++;
-      } else kind = kindOfUnit(units[i]!);
+/** Finds the kinds of a text, and where its lines may break. Remembers the kinds of code points that it has seen. */
+export class KindSorter {
+  breaks = new Int32Array(1024);
+  breakCount = 0;
+  readonly #known = new Uint8Array(0x11_0000).fill(UNKNOWN);
+
+  /** Writes the kinds of `bytes[0, count)` to `kinds`; returns how many bytes are not the first of a code point. Linear. */
+  sort(bytes: Uint8Array, count: number, kinds: Uint8Array): number {
+    const known = this.#known;
+    let trails = 0;
+    let breaks = this.breaks;
+    let found = 0;
+    for (let i = 0; i < count; ) {
+      const lead = bytes[i]!;
+      const kind = lead < 0x80 ? ASCII[lead]! : kindOf(codeAt(bytes, i), known);
+      if (kind & BREAK) {
+        if (found === breaks.length) breaks = grown(breaks);
+        breaks[found++] = i;
+      }
+      kinds[i++] = kind;
+      if (lead < 0x80) continue;
+      for (let size = sizeOf(lead); size > 1; size--, trails++) kinds[i++] = (kind & KIND) | TRAIL;
     }
-    kinds[i] = kind;
+    this.breaks = breaks;
+    this.breakCount = found;
+    return trails;
   }
-  return paired;
 }
 
-function kindOfUnit(unit: number): number {
-  const kind = kindBySight(String.fromCharCode(unit));
-  if ((unit & 0xf800) !== 0xd800) table[unit] = kind;
-  return kind;
-}
-
-function kindOfPair(high: number, low: number): number {
-  const code = ((high & 0x3ff) << 10) | (low & 0x3ff);
-  let kind = pairs.get(code);
-  if (kind === undefined) {
-    kind = kindBySight(String.fromCharCode(high, low));
-    if (pairs.size < 65_536) pairs.set(code, kind);
+function kindOf(code: number, known: Uint8Array): number {
+  let kind = known[code]!;
+  if (kind === UNKNOWN) {
+    kind = kindBySight(code);
+    known[code] = kind;
   }
   return kind;
 }

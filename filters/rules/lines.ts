@@ -1,10 +1,11 @@
 /**
  * Lines of a text as Python's `str.splitlines` and `str.strip` see them, which is what the published rules were written with, and its pieces
- * between newlines. All are stretches of units; none is copied.
+ * between newlines. All are stretches of bytes; none is copied.
  */
-import { BREAK, KIND, SPACE } from "./kinds.ts";
+import { type Bytes, codePoints } from "./bytes.ts";
+import { KIND, SPACE } from "./kinds.ts";
 import { grown, Numbering } from "./numbering.ts";
-import { codePoints, type Units } from "./units.ts";
+import { sizeOf } from "./utf8.ts";
 
 /** Stretches [starts[i], ends[i]) of a text; the arrays are longer than `count` and are reused by the next text. */
 export interface Stretches {
@@ -33,16 +34,19 @@ export class StretchList implements Stretches {
 }
 
 /** Cuts lines without their ends; a break at the end of the text begins no line. Owns the memory of the last. */
-export function breakLines(): (units: Units) => Stretches {
+export function breakLines(): (text: Bytes) => Stretches {
   const lines = new StretchList();
-  return ({ units, kinds, count }) => {
+  return ({ bytes, breaks, breakCount, count }) => {
     lines.count = 0;
     let start = 0;
-    for (let i = 0; i < count; i++) {
-      if ((kinds[i]! & BREAK) === 0) continue;
-      lines.add(start, i);
-      if (units[i] === RETURN && units[i + 1] === NEWLINE) i++;
-      start = i + 1;
+    for (let i = 0; i < breakCount; i++) {
+      const at = breaks[i]!;
+      lines.add(start, at);
+      start = at + sizeOf(bytes[at]!);
+      if (bytes[at] === RETURN && bytes[start] === NEWLINE) {
+        start++;
+        i++;
+      }
     }
     if (start < count) lines.add(start, count);
     return lines;
@@ -50,35 +54,36 @@ export function breakLines(): (units: Units) => Stretches {
 }
 
 /** Cuts [from, to) at runs of at least `least` newlines; where one is at the edge, there is an empty piece. Owns the memory of the last. */
-export function pieceCutter(least: number): (units: Units, from: number, to: number) => Stretches {
+export function pieceCutter(least: number): (text: Bytes, from: number, to: number) => Stretches {
   const pieces = new StretchList();
-  return ({ units }, from, to) => {
+  return ({ bytes, breaks, breakCount }, from, to) => {
     pieces.count = 0;
     let start = from;
-    for (let i = from; i < to; i++) {
-      if (units[i] !== NEWLINE) continue;
-      let end = i + 1;
-      while (end < to && units[end] === NEWLINE) end++;
-      if (end - i >= least) {
-        pieces.add(start, i);
+    for (let i = 0; i < breakCount; i++) {
+      const at = breaks[i]!;
+      if (bytes[at] !== NEWLINE || at < from || at >= to) continue;
+      let end = at + 1;
+      while (end < to && bytes[end] === NEWLINE) end++;
+      if (end - at >= least) {
+        pieces.add(start, at);
         start = end;
       }
-      i = end - 1;
+      i += end - at - 1;
     }
     pieces.add(start, to);
     return pieces;
   };
 }
 
-/** The first unit from `start` on that is no white space, or `end`. */
-export function stripStart({ kinds }: Pick<Units, "kinds">, start: number, end: number): number {
+/** The first byte from `start` on that is no white space, or `end`. */
+export function stripStart({ kinds }: Pick<Bytes, "kinds">, start: number, end: number): number {
   let i = start;
   while (i < end && (kinds[i]! & KIND) === SPACE) i++;
   return i;
 }
 
 /** The end of what is left of [start, end) without white space at its end. */
-export function stripEnd({ kinds }: Pick<Units, "kinds">, start: number, end: number): number {
+export function stripEnd({ kinds }: Pick<Bytes, "kinds">, start: number, end: number): number {
   let i = end;
   while (i > start && (kinds[i - 1]! & KIND) === SPACE) i--;
   return i;
@@ -91,32 +96,20 @@ export interface Repeated {
 }
 
 /** Makes a counter of repetitions. Owns the memory of the last. */
-export function repetitionCounter(): (page: Units, parts: Stretches) => Repeated {
+export function repetitionCounter(): (text: Bytes, parts: Stretches) => Repeated {
   const seen = new Numbering();
-  return (page, { count, starts, ends }) => {
-    const { units } = page;
-    seen.begin(units, count);
+  return (text, { count, starts, ends }) => {
+    seen.begin(text, count);
     let parts = 0;
     let characters = 0;
     for (let i = 0; i < count; i++) {
       const start = starts[i]!;
       const end = ends[i]!;
       const before = seen.distinct;
-      if (seen.number(start, end, hashOf(units, start, end)) === before) continue;
+      if (seen.number(start, end) === before) continue;
       parts++;
-      characters += codePoints(page, start, end);
+      characters += codePoints(text, start, end);
     }
     return { parts, characters };
   };
-}
-
-/** Two units a step, as lines are longer than words. */
-function hashOf(units: Uint16Array, start: number, end: number): number {
-  let hash = 0;
-  let i = start;
-  for (; i + 1 < end; i += 2) {
-    hash = Math.imul(hash ^ units[i]! ^ (units[i + 1]! << 16), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  return i < end ? Math.imul(hash ^ units[i]!, 0x9e3779b1) : hash;
 }

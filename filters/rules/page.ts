@@ -1,12 +1,12 @@
 /**
  * A text as the rule sets look at it. What several rules need is found once, and what no rule asks for is not looked for.
  */
+import { type Bytes, byteReader } from "./bytes.ts";
 import { breakLines, type Stretches } from "./lines.ts";
-import { type Units, unitReader } from "./units.ts";
 import { type Words, wordSplitter } from "./words.ts";
 
 /** One text; what is in its arrays is gone when the page turns. */
-export interface Page extends Units {
+export interface Page extends Bytes {
   /** As Python's `str.splitlines` cuts them. */
   readonly lines: Stretches;
   readonly words: Words;
@@ -14,7 +14,7 @@ export interface Page extends Units {
 
 /** Turns pages: the same text again gives the same page. Owns the memory of all that is on it. */
 export function pages(): (text: string) => Page {
-  const read = unitReader();
+  const read = byteReader();
   const cut = breakLines();
   const split = wordSplitter();
   let page: Page | undefined;
@@ -24,17 +24,17 @@ export function pages(): (text: string) => Page {
   };
 }
 
-function open(units: Units, cut: (units: Units) => Stretches, split: (units: Units) => Words): Page {
+function open(of: Bytes, cut: (of: Bytes) => Stretches, split: (of: Bytes) => Words): Page {
   let lines: Stretches | undefined;
   let words: Words | undefined;
   return {
-    ...units,
+    ...of,
     get lines() {
-      lines ??= cut(units);
+      lines ??= cut(of);
       return lines;
     },
     get words() {
-      words ??= split(units);
+      words ??= split(of);
       return words;
     },
   };

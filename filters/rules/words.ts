@@ -6,9 +6,10 @@
  */
 import { isAbbreviation } from "./abbreviations.ts";
 import { addressEnd } from "./addresses.ts";
+import type { Bytes } from "./bytes.ts";
 import { DIGIT, KIND, LETTER, MARK, RUN, SPACE, TRAIL } from "./kinds.ts";
-import { grown, Numbering, PRIME } from "./numbering.ts";
-import type { Units } from "./units.ts";
+import { grown, Numbering } from "./numbering.ts";
+import { codeAt, sizeOf } from "./utf8.ts";
 
 /** What a word is made of: bits. */
 export const HAS_LETTER = 1;
@@ -28,7 +29,7 @@ export interface Words {
   readonly lengths: Int32Array;
   /** `HAS_LETTER` where a letter is in it, `NOT_SYMBOL` where anything but punctuation, symbols and control characters is. */
   readonly kinds: Uint8Array;
-  /** Where it begins and ends in the text for the first time, in UTF-16 units. */
+  /** Where it begins and ends in the text for the first time, in bytes. */
   readonly starts: Int32Array;
   readonly ends: Int32Array;
 }
@@ -40,7 +41,12 @@ const MEASURES = new Set(
   ),
 );
 const LONGEST_MEASURE = 4;
-const CLITICS = new Set(["s", "m", "re", "ve", "ll", "d"].map(codeOf));
+/** One or two letters, the second in the next eight bits. */
+const CLITICS = new Set(
+  ["s", "m", "re", "ve", "ll", "d"].map((letters) => Buffer.from(`${letters}\0`).readUInt16LE()),
+);
+const SMALL_T = 0x74;
+const SMALL_N = 0x6e;
 const LONGEST_ABBREVIATION = 12;
 const CANNOT = "cannot";
 const APOSTROPHES = ["'", "’"].map(codeOf);
@@ -54,20 +60,20 @@ const [COMMA, FULL_STOP, ELLIPSIS, DASH, EM_DASH] = [",", ".", "…", "-", "—"
 const UPPER = /\p{Lu}/u;
 
 /** Makes a splitter. It owns its memory: the words of one text are gone when the next is split. Deterministic, linear in the text. */
-export function wordSplitter(): (text: Units) => Words {
+export function wordSplitter(): (text: Bytes) => Words {
   const numbering = new Numbering();
   let ids = new Int32Array(4096);
   let counts = new Int32Array(1024);
   let lengths = new Int32Array(1024);
   let made = new Uint8Array(1024);
   let count = 0;
-  let source: Units;
-  let units: Uint16Array;
+  let source: Bytes;
+  let bytes: Buffer;
   let kinds: Uint8Array;
 
-  function add(start: number, end: number, hash: number, length: number, of: number): void {
+  function add(start: number, end: number, length: number, of: number): void {
     const before = numbering.distinct;
-    const id = numbering.number(start, end, hash);
+    const id = numbering.number(start, end);
     if (id === before) {
       if (id === lengths.length) {
         lengths = grown(lengths);
@@ -84,17 +90,15 @@ export function wordSplitter(): (text: Units) => Words {
 
   /** Numbers [start, end) as one word. */
   function take(start: number, end: number): void {
-    let hash = 0;
     let length = 0;
     let of = 0;
     for (let i = start; i < end; i++) {
-      hash = Math.imul(hash ^ units[i]!, PRIME);
       const kind = kinds[i]!;
       if ((kind & KIND) === LETTER) of |= HAS_LETTER | NOT_SYMBOL;
       else if ((kind & KIND) === DIGIT) of |= NOT_SYMBOL;
       if ((kind & TRAIL) === 0) length++;
     }
-    add(start, end, hash, length, of);
+    add(start, end, length, of);
   }
 
   /** Numbers [start, end) as one word, or as two where it is a number with its unit, or `cannot`. */
@@ -115,24 +119,25 @@ export function wordSplitter(): (text: Units) => Words {
 
   function measureAt(start: number, end: number): number {
     let i = start;
-    while (i < end && (kindAt(i) === DIGIT || units[i] === FULL_STOP || units[i] === COMMA)) i++;
+    while (i < end && (kindAt(i) === DIGIT || bytes[i] === FULL_STOP || bytes[i] === COMMA)) i++;
     if (i === end || end - i > LONGEST_MEASURE) return end;
-    return MEASURES.has(String.fromCharCode(...units.subarray(i, end))) ? i : end;
+    return MEASURES.has(bytes.toString("utf8", i, end)) ? i : end;
   }
 
   function notAt(start: number, end: number): number {
-    if (end - start !== CANNOT.length || (units[start]! | 32) !== CANNOT.charCodeAt(0)) return end;
-    for (let i = 1; i < CANNOT.length; i++) if (units[start + i] !== CANNOT.charCodeAt(i)) return end;
+    if (end - start !== CANNOT.length || (bytes[start]! | 32) !== CANNOT.charCodeAt(0)) return end;
+    for (let i = 1; i < CANNOT.length; i++) if (bytes[start + i] !== CANNOT.charCodeAt(i)) return end;
     return start + 3;
   }
 
   /** Whether a word ends at one sign that stands between two letters or digits. */
   function parts(i: number): boolean {
-    const before = kinds[i - 1]! & TRAIL ? MARK : kindAt(i - 1);
-    const after = kindAt(i + 1);
-    switch (units[i]) {
+    const behind = i + sizeOf(bytes[i]!);
+    const before = kindAt(i - 1);
+    const after = kindAt(behind);
+    switch (codeAt(bytes, i)) {
       case FULL_STOP:
-        return before === LETTER && after === LETTER && isUpper(units[i + 1]!) && !isUpper(units[i - 1]!);
+        return before === LETTER && after === LETTER && isUpper(behind) && !isUpper(startOf(i - 1));
       case COMMA:
         return before === LETTER && after === LETTER;
       case 0x3a: // : / = < > ~ – —
@@ -150,29 +155,47 @@ export function wordSplitter(): (text: Units) => Words {
       case 0x2a:
       case 0x5e:
         return before === DIGIT && after === DIGIT;
+      case ELLIPSIS:
+        return true;
       default:
-        return units[i] === ELLIPSIS;
+        return false;
     }
+  }
+
+  function startOf(i: number): number {
+    let start = i;
+    while (kinds[start]! & TRAIL) start--;
+    return start;
+  }
+
+  function isUpper(at: number): boolean {
+    const byte = bytes[at]!;
+    return byte < 128 ? byte >= 65 && byte <= 90 : UPPER.test(String.fromCodePoint(codeAt(bytes, at)));
   }
 
   /** Whether signs that stand between letters hold something that always parts words: two dots or dashes, or an ellipsis. */
   function hasSeparator(start: number, end: number): boolean {
-    for (let i = start; i < end; i++) {
-      const unit = units[i]!;
-      if (unit === ELLIPSIS) return true;
-      if (i + 1 < end && unit === units[i + 1] && (unit === FULL_STOP || unit === DASH || unit === EM_DASH))
+    for (let i = start; i < end; i += sizeOf(bytes[i]!)) {
+      const sign = codeAt(bytes, i);
+      if (sign === ELLIPSIS) return true;
+      const next = i + sizeOf(bytes[i]!);
+      if (
+        (sign === FULL_STOP || sign === DASH || sign === EM_DASH) &&
+        next < end &&
+        codeAt(bytes, next) === sign
+      )
         return true;
     }
     return false;
   }
 
-  /** Where the clitic begins that an apostrophe at `at` belongs to and that ends before `behind`; -1 where there is none. */
-  function cliticAt(start: number, at: number, behind: number): number {
-    const size = behind - at - 1;
+  /** Where the clitic begins whose apostrophe is at `at` and whose letters are [from, end); -1 where there is none. */
+  function cliticAt(start: number, at: number, from: number, end: number): number {
+    const size = end - from;
     if (size < 1 || size > 2) return -1;
-    const tail = lower(units[at + 1]!) | (size === 2 ? lower(units[at + 2]!) << 16 : 0);
+    const tail = lower(bytes[from]!) | (size === 2 ? lower(bytes[from + 1]!) << 8 : 0);
     if (CLITICS.has(tail)) return at;
-    return tail === 0x74 && lower(units[at - 1]!) === 0x6e && at - 1 > start ? at - 1 : -1;
+    return tail === SMALL_T && lower(bytes[at - 1]!) === SMALL_N && at - 1 > start ? at - 1 : -1;
   }
 
   let clitic = 0;
@@ -185,12 +208,12 @@ export function wordSplitter(): (text: Units) => Words {
       let signs = i;
       while (kindAt(signs) >= MARK) signs++;
       if (kindAt(signs) === SPACE) break;
-      if (signs - i > 1) {
+      if (signs - i > sizeOf(bytes[i]!)) {
         if (hasSeparator(i, signs)) break;
-      } else if (APOSTROPHES.includes(units[i]!)) {
+      } else if (APOSTROPHES.includes(codeAt(bytes, i))) {
         let behind = signs;
         while (kindAt(behind) === LETTER) behind++;
-        clitic = cliticAt(start, i, behind);
+        clitic = cliticAt(start, i, signs, behind);
         if (clitic >= 0) return behind;
       } else if (parts(i)) break;
       i = signs;
@@ -207,62 +230,62 @@ export function wordSplitter(): (text: Units) => Words {
       take(clitic, end);
       return end;
     }
-    if (kindAt(end) !== SPACE && end > start && isWordKind(end + 1) && parts(end)) {
+    const behind = end + sizeOf(bytes[end]!);
+    if (kindAt(end) !== SPACE && end > start && isWordKind(behind) && parts(end)) {
       const whole = addressEnd(source, start);
       if (whole > end) {
         take(start, whole);
         return whole;
       }
       takeRun(start, end);
-      take(end, end + 1);
-      return end + 1;
+      take(end, behind);
+      return behind;
     }
     return takeStopped(start, end, kind);
   }
 
   /** Takes [start, end) with the full stop behind it where it is an abbreviation, else without. */
   function takeStopped(start: number, end: number, kind: number): number {
-    const stopped =
-      units[end] === FULL_STOP &&
-      kind === LETTER &&
-      isAbbreviation(source, Math.max(start, end - LONGEST_ABBREVIATION), end);
+    const stopped = bytes[end] === FULL_STOP && kind === LETTER && isStopped(start, end);
     if (stopped) take(start, end + 1);
     else takeRun(start, end);
     return stopped ? end + 1 : end;
   }
 
+  function isStopped(start: number, end: number): boolean {
+    return isAbbreviation(source, Math.max(start, end - LONGEST_ABBREVIATION), end);
+  }
+
   return (text) => {
     source = text;
-    ({ units, kinds } = text);
+    ({ bytes, kinds } = text);
     count = 0;
-    numbering.begin(units, text.count >> 3);
+    numbering.begin(text, text.count >> 3);
     for (let i = 0; i < text.count; ) {
       const kind = kinds[i]! & KIND;
       const start = i;
       if (kind === SPACE) i++;
       else if (kind === LETTER) {
-        let hash = 0;
         let seen = 0;
         let now = kinds[i]!;
         do {
-          hash = Math.imul(hash ^ units[i]!, PRIME);
           seen |= now;
           now = kinds[++i]!;
         } while ((now & KIND) === LETTER);
         // A word that ends at white space, or at one mark before it, needs no second look.
         const plain = (now & KIND) === SPACE;
         if ((plain || kindAt(i + 1) === SPACE) && (now & KIND) !== DIGIT) {
-          const usual = (units[start]! | 32) !== CANNOT.charCodeAt(0) || i - start !== CANNOT.length;
-          if (usual && (seen & TRAIL) === 0 && (plain || units[i] !== FULL_STOP))
-            add(start, i, hash, i - start, HAS_LETTER | NOT_SYMBOL);
-          else i = takeStopped(start, i, kind);
+          const usual = (bytes[start]! | 32) !== CANNOT.charCodeAt(0) || i - start !== CANNOT.length;
+          if (!usual || (seen & TRAIL) !== 0 || (!plain && bytes[i] === FULL_STOP && isStopped(start, i)))
+            i = takeStopped(start, i, kind);
+          else add(start, i, i - start, HAS_LETTER | NOT_SYMBOL);
         } else i = takeJoined(start, start, kind);
       } else if (kind === DIGIT) i = takeJoined(start, start, kind);
       else {
-        if (kind === MARK) i += kinds[i + 1]! & TRAIL ? 2 : 1;
+        if (kind === MARK) i += sizeOf(bytes[i]!);
         else while (kindAt(i) === kind) i++;
         if (kind === RUN && isWordKind(i)) i = takeJoined(start, i, kind);
-        else take(start, i);
+        else add(start, i, kind === MARK ? 1 : i - start, 0);
       }
     }
     return {
@@ -278,15 +301,11 @@ export function wordSplitter(): (text: Units) => Words {
   };
 }
 
-function isUpper(unit: number): boolean {
-  return unit < 128 ? unit >= 65 && unit <= 90 : UPPER.test(String.fromCharCode(unit));
-}
-
 /** ASCII small letters of capitals; no other sign has one of the clitics' letters as its small letter. */
-function lower(unit: number): number {
-  return unit >= 65 && unit <= 90 ? unit | 32 : unit;
+function lower(byte: number): number {
+  return byte >= 65 && byte <= 90 ? byte | 32 : byte;
 }
 
-function codeOf(text: string): number {
-  return text.charCodeAt(0) | (text.length > 1 ? text.charCodeAt(1) << 16 : 0);
+function codeOf(sign: string): number {
+  return sign.codePointAt(0)!;
 }

@@ -13,13 +13,16 @@ import { ROOT, shared } from "../support.ts";
 const turn = pages();
 
 function wordsOf(text: string): readonly string[] {
-  const { count, ids, starts, ends } = turn(text).words;
-  return Array.from(ids.subarray(0, count), (id) => text.slice(starts[id], ends[id]));
+  const { words, bytes } = turn(text);
+  const { count, ids, starts, ends } = words;
+  return Array.from(ids.subarray(0, count), (id) => bytes.toString("utf8", starts[id], ends[id]));
 }
 
 function linesOf(text: string): readonly string[] {
-  const { count, starts, ends } = turn(text).lines;
-  return Array.from({ length: count }, (_, i) => text.slice(starts[i], ends[i]));
+  const { lines, bytes } = turn(text);
+  return Array.from({ length: lines.count }, (_, i) =>
+    bytes.toString("utf8", lines.starts[i], lines.ends[i]),
+  );
 }
 
 function measured(set: string, rule: string, page: Page): number {
