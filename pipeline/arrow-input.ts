@@ -8,31 +8,40 @@ import {
   type ArrowFooter,
   type ArrowMessage,
   arrowMagic,
+  MAX_PADDING,
   readArrowFooter,
   readArrowMessage,
 } from "./arrow-message.ts";
 import { type ArrowValues, openArrowValues } from "./arrow-values.ts";
 import type { Cell, TableFields, TablePiece } from "./cells.ts";
 import type { Damage } from "./pieces.ts";
+import type { FileRange } from "./range.ts";
 import type { TableFile } from "./table-file.ts";
 
 const MAGIC_BYTES = 8;
 /** Rows a piece where no column is read. */
 const BLANK_ROWS = 8192;
-/** Zeros between the last message and the footer. */
-const MAX_PADDING = 64;
 
 type Piece = Omit<TablePiece, "columns">;
 type Path = readonly ArrowField[];
 
-/** Reads an Arrow file or stream. Lazy; passes on no error: what cannot be read is in the `damage` of a piece. */
-export async function* readArrow(file: TableFile, fields: TableFields): AsyncGenerator<TablePiece> {
+/** Reads an Arrow file or stream, or a range of it. Lazy; passes on no error: what cannot be read is in the `damage` of a piece. */
+export async function* readArrow(
+  file: TableFile,
+  fields: TableFields,
+  range?: FileRange,
+): AsyncGenerator<TablePiece> {
   const reader = new ArrowReader(file, fields);
   try {
-    for await (const piece of reader.pieces()) yield { ...piece, columns: reader.columns };
+    for await (const piece of range ? reader.piecesOf(range) : reader.pieces())
+      yield { ...piece, columns: reader.columns };
   } catch (error) {
     // Nothing but the reading of bytes itself gets here.
-    yield { ...lost(reader.at, file.bytes, (error as Error).message), columns: reader.columns };
+    const to = range?.to.byte ?? file.bytes;
+    yield {
+      ...lost(Math.max(reader.at, range?.from.byte ?? 0), to, (error as Error).message),
+      columns: reader.columns,
+    };
   }
 }
 
@@ -76,8 +85,35 @@ class ArrowReader {
       else yield this.#lose(MAGIC_BYTES, "does not start with ARROW1; download it again");
     }
     const end = footer?.from ?? bytes;
+    yield* this.#messages(footer, end, end);
+    yield* this.#end(footer, fault, end);
+  }
 
-    for (let ended = false; !ended && this.#at < end; ) {
+  /** The pieces of a range that a scan found: the whole file is as it should be but for what the messages hold. */
+  async *piecesOf({ from, to, last }: FileRange): AsyncGenerator<Piece> {
+    const { starts } = await arrowMagic(this.#file);
+    const footer = starts ? await readArrowFooter(this.#file) : null;
+    const end = footer?.from ?? this.#file.bytes;
+    if (starts) this.#read(MAGIC_BYTES);
+    // Schema and dictionaries come before the batches that need them.
+    while (this.#at < from.byte) {
+      const message = await readArrowMessage(this.#file, this.#at, end);
+      if (message.kind === "schema") this.#take(message.schema);
+      else if (message.kind === "dictionary") await this.#dictionary(message);
+      else if (message.kind === "batch") {
+        this.#batches++;
+        this.#line += message.batch.rows;
+      }
+      this.#read(message.to);
+    }
+    if (from.byte === 0 && starts) yield { rows: null, stored: MAGIC_BYTES, damage: [] };
+    yield* this.#messages(footer, Math.min(to.byte, end), end);
+    if (last) yield* this.#end(footer, null, end);
+  }
+
+  /** The pieces of the messages up to `stop`. */
+  async *#messages(footer: ArrowFooter | null, stop: number, end: number): AsyncGenerator<Piece> {
+    for (let ended = false; !ended && this.#at < stop; ) {
       let message: ArrowMessage;
       try {
         message = await readArrowMessage(this.#file, this.#at, end);
@@ -87,7 +123,7 @@ class ArrowReader {
           this.#take(footer.schema);
         }
       } catch (error) {
-        const next = footer?.starts.find((start) => start > this.#at) ?? end;
+        const next = Math.min(stop, footer?.starts.find((start) => start > this.#at) ?? end);
         if (footer !== null) this.#batches += footer.starts.includes(this.#at) ? 1 : 0;
         const rows =
           next < end ? "; how many rows it held is unknown, and later rows are numbered without them" : "";
@@ -99,7 +135,6 @@ class ArrowReader {
       else if (message.kind === "dictionary") yield await this.#dictionary(message);
       else yield this.#read(message.to);
     }
-    yield* this.#end(footer, fault, end);
   }
 
   /** What follows the messages. */

@@ -8,6 +8,8 @@ import type { TableFile } from "./table-file.ts";
 
 /** Longer metadata is taken for damage. */
 const MAX_METADATA_BYTES = 64 * 1024 * 1024;
+/** Zeros between the last message and the footer of a file. */
+export const MAX_PADDING = 64;
 const CONTINUATION = 0xffffffff;
 const MAGIC = "ARROW1";
 

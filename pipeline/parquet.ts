@@ -13,6 +13,7 @@ import {
 } from "./parquet-footer.ts";
 import { decodeDataPage, decodeDictionary, decodePageHeader, type PageHeader } from "./parquet-page.ts";
 import type { Damage } from "./pieces.ts";
+import type { FileRange } from "./range.ts";
 import { ByteWindow, type TableFile } from "./table-file.ts";
 
 /** Page headers are short, but statistics inside can make them long. */
@@ -21,28 +22,36 @@ const LONG_HEADER_BYTES = 1024 * 1024;
 /** Rows a piece where no column is read. */
 const BLANK_ROWS = 8192;
 
-/** Reads a parquet file. Lazy; passes on no error: what cannot be read is in the `damage` of a piece. */
-export async function* readParquet(file: TableFile, fields: TableFields): AsyncGenerator<TablePiece> {
+/** Reads a parquet file, or the row groups of a range. Lazy; passes on no error: what cannot be read is in the `damage` of a piece. */
+export async function* readParquet(
+  file: TableFile,
+  fields: TableFields,
+  range?: FileRange,
+): AsyncGenerator<TablePiece> {
+  const start = range?.from.byte ?? 0;
+  const stop = range?.to.byte ?? file.bytes;
   let footer: ParquetFooter;
   try {
     footer = await readParquetFooter(file);
   } catch (error) {
-    yield onlyDamage([{ byteFrom: 0, byteTo: file.bytes, reason: (error as Error).message }]);
+    yield onlyDamage([{ byteFrom: start, byteTo: stop, reason: (error as Error).message }]);
     return;
   }
   const columns = footer.columns;
   const text = textFields(footer, fields);
   const domain = fields.domain === null ? undefined : footer.field(fields.domain);
-  let at = 0;
-  if (!footer.starts) {
+  let at = start;
+  if (!footer.starts && start === 0) {
     yield onlyDamage([{ byteFrom: 0, byteTo: 4, reason: "does not start with PAR1; download it again" }]);
     at = 4;
   }
   for (const group of footer.groups) {
+    if (group.from < start || group.from >= stop) continue;
     const own = { ...group, from: Math.max(at, group.from), chunk: group.chunk };
     for await (const piece of readGroup(file, own, text, domain)) yield { ...piece, columns };
     at = group.to;
   }
+  if (stop < file.bytes) return;
   const { doubt, from } = footer;
   const end = doubt === null ? [] : [{ byteFrom: from, byteTo: from, reason: `${doubt}; download it again` }];
   yield { rows: null, stored: file.bytes - at, damage: end, columns };

@@ -9,7 +9,7 @@ import { planTasks, type Task, taskBytesOf } from "./plan.ts";
 import { runPool } from "./pool.ts";
 import type { Prepared } from "./prepare.ts";
 import { progressOf } from "./progress.ts";
-import type { Scan } from "./scan.ts";
+import type { Scan } from "./range.ts";
 import { keptScan, rangesOf, scanJobs } from "./split.ts";
 import { workSetup } from "./work.ts";
 import type { BuildJob } from "./worker.ts";

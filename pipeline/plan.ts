@@ -9,7 +9,7 @@ import { isTable } from "./sniff.ts";
 export const TASK_VERSION = 2;
 
 /** Stored bytes to text bytes, roughly, to size tasks: compressed text is about a third. */
-const EXPANSION = { jsonl: 1, "jsonl.gz": 3, "jsonl.zst": 3, parquet: 2, arrow: 1 } as const;
+export const EXPANSION = { jsonl: 1, "jsonl.gz": 3, "jsonl.zst": 3, parquet: 2, arrow: 1 } as const;
 
 /** A task holds about this much text, 268 MB, */
 const TASK_BYTES = 2 ** 28;

@@ -18,6 +18,14 @@ export interface FileCut {
   readonly line: number;
 }
 
+/** What the scan of a file found. */
+export interface Scan {
+  /** Of the bytes as stored. */
+  readonly sha256: string;
+  /** Ascending, the start and the end of the file among them: at least three. */
+  readonly cuts: readonly FileCut[];
+}
+
 /** The part of a file between two cuts. */
 export interface FileRange {
   readonly from: FileCut;

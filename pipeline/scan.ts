@@ -1,31 +1,27 @@
 /**
- * The scan of a big file: its hash, and where it can be cut so that several workers read it. It is a tenth of the work of tokenizing or
- * less. A file in which a scan finds anything that is not as it should be is not cut: one worker reads it and reports on it.
+ * The scan of a big file: its hash, and where it can be cut so that several workers read it. Its cost is that of reading and, of zstd,
+ * decompressing. A file in which a scan finds anything that is not as it should be is not cut: one worker reads it and reports on it.
  */
 import { CutFinder } from "./cut-finder.ts";
 import { decompress } from "./decompress.ts";
 import { FrameWalker } from "./frames.ts";
 import type { InputFile } from "./inputs.ts";
-import { changedSince, type FileCut } from "./range.ts";
-import { type LineFormat, sniff } from "./sniff.ts";
+import { EXPANSION } from "./plan.ts";
+import { changedSince, type Scan } from "./range.ts";
+import { scanTable } from "./scan-table.ts";
+import { isTable, type LineFormat, sniff } from "./sniff.ts";
 import { StoredFile } from "./stored.ts";
-
-/** What a scan found. */
-export interface Scan {
-  /** Of the bytes as stored. */
-  readonly sha256: string;
-  /** Ascending, the start and the end of the file among them: at least three. */
-  readonly cuts: readonly FileCut[];
-}
 
 /** Whether files of a format can be read from within. */
 export function canCut(format: InputFile["format"]): boolean {
-  return format === "jsonl" || format === "jsonl.zst";
+  return format !== "jsonl.gz";
 }
 
 /** Scans a file for ranges of about `taskBytes` of text. Null where it cannot be cut, or nothing would be gained. Reads it once or twice. */
 export async function scanFile(file: InputFile, taskBytes: number): Promise<Scan | null> {
-  const scan = await scanLines(file, taskBytes);
+  const scan = isTable(file.format)
+    ? await scanTable(file, taskBytes / EXPANSION[file.format])
+    : await scanLines(file, taskBytes);
   return scan === null || scan.cuts.length < 3 || (await changedSince(file)) !== null ? null : scan;
 }
 

@@ -10,8 +10,8 @@ import { hashOf } from "../core/hash.ts";
 import { array, integer, nullable, object, oneOf, type Parser, parseJson, string } from "../core/parse.ts";
 import type { InputFile } from "./inputs.ts";
 import { SLACK, textBytes } from "./plan.ts";
-import type { FileCut } from "./range.ts";
-import { canCut, type Scan } from "./scan.ts";
+import type { FileCut, Scan } from "./range.ts";
+import { canCut } from "./scan.ts";
 
 /** Version of where scans cut; a change of the code that moves a cut raises it. */
 const SCAN_VERSION = 1;

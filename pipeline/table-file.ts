@@ -14,19 +14,20 @@ export class TableFile {
   readonly bytes: number;
   readonly #handle: FileHandle;
   readonly #hash = createHash("sha256");
-  #hashedTo = 0;
+  #hashedTo: number;
 
-  private constructor(handle: FileHandle, bytes: number) {
+  private constructor(handle: FileHandle, bytes: number, hashed: boolean) {
     this.#handle = handle;
     this.bytes = bytes;
+    this.#hashedTo = hashed ? 0 : bytes;
   }
 
-  /** Opens a file and compares its length with the planned one. Returns what is wrong instead of throwing. */
-  static async open(path: string, bytes: number): Promise<TableFile | string> {
+  /** Opens a file, to be hashed or not, and compares its length with the planned one. Returns what is wrong instead of throwing. */
+  static async open(path: string, bytes: number, hashed = true): Promise<TableFile | string> {
     const handle = await openInput(path);
     if (typeof handle === "string") return handle;
     const problem = changed(bytes, (await handle.stat()).size);
-    if (problem === null) return new TableFile(handle, bytes);
+    if (problem === null) return new TableFile(handle, bytes, hashed);
     await handle.close();
     return problem;
   }
@@ -57,7 +58,7 @@ export class TableFile {
     this.#hashedTo = end;
   }
 
-  /** SHA-256 of the whole file, or what kept it from being read to its end. Call once, last. */
+  /** SHA-256 of the whole file (of a file that is not hashed, of nothing), or what kept it from being read to its end. Call once, last. */
   async finish(): Promise<{ readonly sha256: string } | { readonly problem: string }> {
     try {
       await this.#hashUpTo(this.bytes);

@@ -8,6 +8,7 @@ import { Batch, type SourceChunk } from "./batch.ts";
 import type { TablePiece } from "./cells.ts";
 import type { InputFile } from "./inputs.ts";
 import { readParquet } from "./parquet.ts";
+import { changedSince, type FileRange } from "./range.ts";
 import type { SourceOptions } from "./records.ts";
 import { rowParser } from "./rows.ts";
 import type { TableFormat } from "./sniff.ts";
@@ -21,10 +22,13 @@ export async function* readTable(
   fromLine: number,
 ): AsyncGenerator<SourceChunk> {
   const parser = rowParser(file.source, options);
-  const { source, bytes: total } = file;
+  const { source, range } = file;
+  const from = range?.from.byte ?? 0;
+  const to = range?.to.byte ?? file.bytes;
+  const total = to - from;
   let unreadable = 0;
   let read = 0;
-  let nextLine = 1;
+  let nextLine = range?.from.line ?? 1;
   let batch = new Batch();
   const incident = (byteFrom: number, byteTo: number, reason: string) => {
     batch.incidents.push({ source, byteFrom, byteTo, reason });
@@ -32,15 +36,16 @@ export async function* readTable(
     unreadable += byteTo - byteFrom;
   };
 
-  const stored = await TableFile.open(file.path, total);
+  const changed = range ? await changedSince(file) : null;
+  const stored = changed ?? (await TableFile.open(file.path, file.bytes, range === undefined));
   if (typeof stored === "string") {
-    incident(0, total, stored);
-    yield { ...batch.chunk(1), account: { read: 0, unreadable: total, total, sha256: null } };
+    incident(from, to, stored);
+    yield { ...batch.chunk(nextLine), account: { read: 0, unreadable: total, total, sha256: null } };
     return;
   }
   try {
     const fields = { text: parser.text, domain: parser.domain, maxBytes: parser.maxBytes };
-    for await (const piece of pieces(format, stored, fields)) {
+    for await (const piece of pieces(format, stored, fields, range)) {
       batch.bytesRead += piece.stored;
       read += piece.stored;
       for (const { byteFrom, byteTo, reason } of piece.damage) incident(byteFrom, byteTo, reason);
@@ -55,7 +60,7 @@ export async function* readTable(
       }
     }
     const end = await stored.finish();
-    if ("problem" in end) incident(total, total, end.problem);
+    if ("problem" in end) incident(to, to, end.problem);
     if (read + unreadable !== total)
       throw new HeadraceError(
         "ERR_ACCOUNT",
@@ -72,12 +77,13 @@ function pieces(
   format: TableFormat,
   file: TableFile,
   fields: Parameters<typeof readParquet>[1],
+  range: FileRange | undefined,
 ): AsyncIterable<TablePiece> {
   switch (format) {
     case "parquet":
-      return readParquet(file, fields);
+      return readParquet(file, fields, range);
     case "arrow":
-      return readArrow(file, fields);
+      return readArrow(file, fields, range);
     default:
       return format satisfies never;
   }

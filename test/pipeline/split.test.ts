@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { appendFileSync, readFileSync, statSync, utimesSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
@@ -16,13 +16,14 @@ import { rangesOf } from "../../pipeline/split.ts";
 import { readManifest, readOrigin } from "../../shards/index.ts";
 import { temporaryFolder } from "../support.ts";
 import { lineOf, SET_NAMES, textOf, tree, writeFile } from "./corpus.ts";
+import { formatOf, TABLES, tableBytes } from "./tables.ts";
 
 const folder = temporaryFolder();
 const CHECKED = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 let written = 0;
 
 /** Writes bytes under a name of a format. */
-function fileOf(bytes: Uint8Array, format: "jsonl" | "jsonl.zst"): InputFile {
+function fileOf(bytes: Uint8Array, format: InputFile["format"]): InputFile {
   const source = `c4/${written++}.${format}`;
   const path = join(folder, source);
   writeFile(path, bytes);
@@ -140,6 +141,28 @@ test("frames longer than what is decoded at a time are cut like short ones", asy
   assert.deepEqual(await read(rangesOf(file, scan)), await read([file]));
 });
 
+test("the ranges of a table are the table, damaged in a page or a batch or not at all", async () => {
+  const names = readdirSync(TABLES).filter((name) => /\.(parquet|arrow)$/.test(name));
+  const cut = { parquet: 0, arrow: 0 };
+  let damaged = 0;
+  for (const [n, name] of names.entries()) {
+    const format = formatOf(name);
+    for (let i = 0; i < 12; i++) {
+      const bytes = Buffer.from(tableBytes(name));
+      if (i % 3 > 0) bytes[mix32(i * 31 + n) % bytes.length]! ^= 1 << (i % 8);
+      const file = fileOf(bytes, format);
+      const scan = await scanFile(file, 1 + (mix32(i + 100 * n) % bytes.length));
+      if (!scan) continue;
+      cut[format]++;
+      assert.equal(scan.sha256, createHash("sha256").update(bytes).digest("hex"));
+      const whole = await read([file]);
+      if (whole.incidents.length > 0) damaged++;
+      assert.deepEqual(await read(rangesOf(file, scan)), whole, `${name} ${i}`);
+    }
+  }
+  assert.ok(cut.parquet > 50 && cut.arrow > 20 && damaged > 20, JSON.stringify({ cut, damaged }));
+});
+
 test("a file with damage, of one frame, of other content than its name says, or that is not there is not cut", async () => {
   const lines = Array.from({ length: 50 }, (_, i) => JSON.stringify({ text: `${i}` })).join("\n");
   const frame = zstdCompressSync(lines, CHECKED);
@@ -190,6 +213,11 @@ test("the shards are the same bytes however big files are cut and small ones gro
   writeFile(join(inputs, "a/plain.jsonl"), linesOf(6, 300).join(""));
   const cut = zstdCompressSync(linesOf(7, 60).join(""), CHECKED);
   writeFile(join(inputs, "b/cut.jsonl.zst"), Buffer.concat([cut, cut.subarray(0, 900)]));
+  for (const name of ["small-groups.parquet", "datasets.arrow"]) {
+    const bytes = Buffer.from(tableBytes(name));
+    bytes[bytes.length >> 1]! ^= 0xff;
+    writeFile(join(inputs, "t", name), bytes);
+  }
   for (let i = 0; i < 12; i++) writeFile(join(inputs, `b/small-${i}.jsonl`), linesOf(10 + i, 3 + i).join(""));
   const drop = "ads=0.5:documents";
   const whole = join(folder, "whole");
@@ -211,7 +239,7 @@ test("the shards are the same bytes however big files are cut and small ones gro
         .digest("hex"),
     ]),
   );
-  assert.equal(origin.inputs.length, 15);
+  assert.equal(origin.inputs.length, 17);
 });
 
 test("one corpus as plain lines, gzip, one frame and many gives the same tokens", async () => {
