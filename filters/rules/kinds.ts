@@ -1,7 +1,7 @@
 /**
  * What kind of sign a byte of UTF-8 belongs to, in a byte: what words, lines and sentences are cut by.
  */
-import { grown } from "./numbering.ts";
+import { grown } from "./grown.ts";
 import { codeAt, sizeOf } from "./utf8.ts";
 
 /** Kinds, in the low three bits. All bytes of a code point have its kind. */

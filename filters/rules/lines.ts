@@ -3,8 +3,9 @@
  * between newlines. All are stretches of bytes; none is copied.
  */
 import { type Bytes, codePoints } from "./bytes.ts";
+import { grown } from "./grown.ts";
 import { KIND, SPACE } from "./kinds.ts";
-import { grown, Numbering } from "./numbering.ts";
+import { Numbering } from "./numbering.ts";
 import { sizeOf } from "./utf8.ts";
 
 /** Stretches [starts[i], ends[i]) of a text; the arrays are longer than `count` and are reused by the next text. */

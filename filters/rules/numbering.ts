@@ -3,6 +3,7 @@
  * longer ones the hash only finds: their bytes are compared.
  */
 import type { Bytes } from "./bytes.ts";
+import { grown } from "./grown.ts";
 
 /** By size: the bits of a little-endian word of which so many bytes count. */
 const MASKS = Int32Array.of(0, 0xff, 0xffff, 0xff_ffff, -1, -1, -1, -1, -1);
@@ -101,11 +102,4 @@ export class Numbering {
 function slotOf(low: number, high: number): number {
   const hash = Math.imul(low, 0x9e3779b1) ^ Math.imul(high ^ (low >>> 16), 0x85ebca6b);
   return hash ^ (hash >>> 15);
-}
-
-/** The same array with room for twice as much. */
-export function grown<T extends Int32Array | Uint8Array>(from: T): T {
-  const to = new (from.constructor as new (length: number) => T)(from.length * 2);
-  to.set(from);
-  return to;
 }

@@ -7,8 +7,9 @@
 import { isAbbreviation } from "./abbreviations.ts";
 import { addressEnd } from "./addresses.ts";
 import type { Bytes } from "./bytes.ts";
+import { grown } from "./grown.ts";
 import { DIGIT, KIND, LETTER, MARK, RUN, SPACE, TRAIL } from "./kinds.ts";
-import { grown, Numbering } from "./numbering.ts";
+import { Numbering } from "./numbering.ts";
 import { codeAt, sizeOf } from "./utf8.ts";
 
 /** What a word is made of: bits. */
