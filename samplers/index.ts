@@ -138,3 +138,4 @@ export {
   simulate,
 } from "./simulate.ts";
 export { temperatureWeights, unimaxWeights } from "./supply-weights.ts";
+export { type ServedRow, type Stretch, whereServed } from "./where.ts";

@@ -22,6 +22,7 @@ import { simulate } from "./simulate.ts";
 import { train } from "./train.ts";
 import { trainFilter } from "./train-filter.ts";
 import { verify } from "./verify.ts";
+import { where } from "./where.ts";
 
 const COMMANDS: readonly CommandModule[] = [
   build,
@@ -34,6 +35,7 @@ const COMMANDS: readonly CommandModule[] = [
   importTokens,
   train,
   replay,
+  where,
   simulate,
   reference,
   reweight,

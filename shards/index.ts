@@ -13,6 +13,7 @@ export { type ExportOptions, type ExportReport, exportShards } from "./export/ex
 export { EXPORT_FORMATS, type ExportFormat, type FormatOptions } from "./export/format.ts";
 export { EXPORT_RECORD, type ExportRecord, readExportRecord } from "./export/record.ts";
 export { type FilePool, openFilePool } from "./files.ts";
+export { type DocumentPlace, findDocument } from "./find.ts";
 export { GAP, type Gap, readGaps, writeGaps } from "./gap.ts";
 export { type ImportOptions, type ImportReport, importTokens } from "./import/import.ts";
 export {
