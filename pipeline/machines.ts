@@ -110,7 +110,7 @@ async function ownTasks(
   calibration: Calibration | null,
   { index, count }: BuildShard,
 ): Promise<readonly Task[]> {
-  const tasks = await planBuild(prepared, calibration);
+  const tasks = await planBuild(prepared, calibration, (index - 1) / count);
   return tasks.filter((task) => shardOf(task, count).index === index);
 }
 

@@ -14,30 +14,41 @@ import { keptScan, rangesOf, scanJobs } from "./split.ts";
 import { workSetup } from "./work.ts";
 import type { BuildJob } from "./worker.ts";
 
-/** All tasks of a build whose calibration is settled, in the order of their documents. Scans what no earlier run has scanned. */
+/**
+ * All tasks of a build whose calibration is settled, in the order of their documents. Scans what no earlier run, and no other machine, has
+ * scanned. `begin`, of [0, 1): how far down the list of scans to begin; machines that begin in different places share them.
+ */
 export async function planBuild(
   prepared: Prepared,
   calibration: Calibration | null,
+  begin = 0,
 ): Promise<readonly Task[]> {
   const { train, validation, description } = prepared;
   const inputs = [
-    { role: "train" as const, ...(await splitFiles(prepared, train.files)) },
-    { role: "validation" as const, ...(await splitFiles(prepared, validation?.files ?? [])) },
+    await splitFiles(prepared, "train", train.files, begin),
+    await splitFiles(prepared, "validation", validation?.files ?? [], begin),
   ];
   return planTasks(inputs, { ...description, calibration: calibration && hashOf(calibration) });
 }
 
 /** The files of a role, big ones as ranges. */
-async function splitFiles(prepared: Prepared, files: readonly InputFile[]) {
+async function splitFiles(
+  prepared: Prepared,
+  role: Task["role"],
+  files: readonly InputFile[],
+  begin: number,
+) {
   const { buildFolder, options, workers } = prepared;
   const taskBytes = options.taskBytes ?? taskBytesOf(files);
-  const jobs = scanJobs(files, taskBytes, options.taskBytes !== undefined);
+  const jobs = scanJobs(role, files, taskBytes, options.taskBytes !== undefined);
   const scans = new Map<InputFile, Scan | null>();
   for (const job of jobs) {
     const kept = await keptScan(buildFolder, job);
     if (kept !== undefined) scans.set(job.file, kept);
   }
-  const open = jobs.filter(({ file }) => !scans.has(file));
+  const left = jobs.filter(({ file }) => !scans.has(file));
+  const first = Math.floor(begin * left.length);
+  const open = [...left.slice(first), ...left.slice(0, first)];
   const total = open.reduce((sum, { file }) => sum + file.bytes, 0);
   const report = progressOf("scan", total, options.onProgress);
   await runPool<BuildJob, Scan | null, never>({
@@ -50,5 +61,5 @@ async function splitFiles(prepared: Prepared, files: readonly InputFile[]) {
       report({ ...NO_PROGRESS, bytes: file.bytes });
     },
   });
-  return { files: files.flatMap((file) => rangesOf(file, scans.get(file) ?? null)), taskBytes };
+  return { role, files: files.flatMap((file) => rangesOf(file, scans.get(file) ?? null)), taskBytes };
 }

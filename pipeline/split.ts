@@ -9,7 +9,7 @@ import { writeFileWhole } from "../core/commit.ts";
 import { hashOf } from "../core/hash.ts";
 import { array, integer, nullable, object, oneOf, type Parser, parseJson, string } from "../core/parse.ts";
 import type { InputFile } from "./inputs.ts";
-import { SLACK, textBytes } from "./plan.ts";
+import { SLACK, type Task, textBytes } from "./plan.ts";
 import type { FileCut, Scan } from "./range.ts";
 import { canCut } from "./scan.ts";
 
@@ -20,6 +20,7 @@ const LEAST_RANGE = 2 ** 23;
 
 /** A file to scan for ranges of about so much text. Plain data. */
 export interface ScanJob {
+  readonly role: Task["role"];
   readonly file: InputFile;
   readonly taskBytes: number;
 }
@@ -37,11 +38,16 @@ const kept = object({
 });
 
 /** The files that are worth a scan. `asked`: the bytes of a task were given, and count however small. */
-export function scanJobs(files: readonly InputFile[], taskBytes: number, asked: boolean): readonly ScanJob[] {
+export function scanJobs(
+  role: Task["role"],
+  files: readonly InputFile[],
+  taskBytes: number,
+  asked: boolean,
+): readonly ScanJob[] {
   const range = asked ? taskBytes : Math.max(LEAST_RANGE, taskBytes);
   return files
     .filter((file) => canCut(file.format) && textBytes(file) > SLACK * range)
-    .map((file) => ({ file, taskBytes: range }));
+    .map((file) => ({ role, file, taskBytes: range }));
 }
 
 /** What an earlier scan of the same file found; undefined where there was none. Throws ERR_PARSE. */
@@ -72,8 +78,8 @@ export function rangesOf(file: InputFile, scan: Scan | null): readonly InputFile
   }));
 }
 
-function scanKey({ file: { source, bytes, modified, format }, taskBytes }: ScanJob): string {
-  return hashOf({ version: SCAN_VERSION, source, bytes, modified, format, taskBytes });
+function scanKey({ role, file: { source, bytes, modified, format }, taskBytes }: ScanJob): string {
+  return hashOf({ version: SCAN_VERSION, role, source, bytes, modified, format, taskBytes });
 }
 
 function scanPath(buildFolder: string, key: string): string {

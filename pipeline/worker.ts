@@ -8,7 +8,7 @@ import { type Curator, openCurator } from "./curator.ts";
 import type { Task } from "./plan.ts";
 import type { WorkerMessage, WorkerRequest } from "./pool.ts";
 import { scanFile } from "./scan.ts";
-import { keepScan, type ScanJob } from "./split.ts";
+import { keepScan, keptScan, type ScanJob } from "./split.ts";
 import { runTask, type TaskProgress } from "./task.ts";
 import type { WorkSetup } from "./work.ts";
 
@@ -53,8 +53,11 @@ async function run(payload: BuildJob, onProgress: (progress: TaskProgress) => vo
         onProgress,
       });
     case "scan": {
-      const scan = await scanFile(payload.job.file, payload.job.taskBytes);
-      await keepScan(setup.buildFolder, payload.job, scan);
+      const { job } = payload;
+      const kept = await keptScan(setup.buildFolder, job);
+      if (kept !== undefined) return kept;
+      const scan = await scanFile(job.file, job.taskBytes);
+      await keepScan(setup.buildFolder, job, scan);
       return scan;
     }
     case "compact":

@@ -273,6 +273,32 @@ test("one corpus as plain lines, gzip, one frame and many gives the same tokens"
   assert.equal(seen.size, 1);
 });
 
+test("an unfinished build of one file more reads the new file's task and a few others, and says how many it reused", async () => {
+  const inputs = join(folder, "grown");
+  const add = (name: string) =>
+    writeFile(join(inputs, name), [1, 2, 3].map((i) => lineOf(textOf(i, 60), "RedPajamaC4")).join(""));
+  for (let i = 0; i < 30; i++) add(`${100 + 2 * i}.jsonl`);
+  const options = { inputs: [inputs], workers: 1, taskBytes: 3000 };
+  const out = join(folder, "grown-out");
+  await assert.rejects(
+    build({
+      ...options,
+      out,
+      // A file where the shards should go ends the build after the last task.
+      onProgress: ({ phase }) => {
+        if (phase === "read") writeFile(join(out, "train"), "");
+      },
+    }),
+    { code: "ERR_OUTPUT" },
+  );
+  const tasks = readdirSync(join(out, ".build/tasks")).length;
+  add("131.jsonl");
+  const { reused } = await build({ ...options, out });
+  assert.ok(tasks > 8 && reused! >= tasks - 3 && reused! < tasks, `${reused} of ${tasks}`);
+  await build({ ...options, out: join(folder, "fresh") });
+  assert.deepEqual(tree(out), tree(join(folder, "fresh")));
+});
+
 test("a scan is kept: a build that goes on scans nothing again, and a changed file is scanned anew", async () => {
   const input = join(folder, "kept/x.jsonl");
   writeFile(input, Array.from({ length: 300 }, (_, i) => lineOf(textOf(i, 30), "RedPajamaC4")).join(""));
