@@ -88,7 +88,8 @@ export function requireRows(header: ScheduleHeader, weights: readonly number[]):
 
 /** Throws ERR_DOMAIN when a domain has less than one row and the policy, as published, lifts every domain above 0 at its first update. */
 export function requireReachable({ domains, rowTokens, policy }: ScheduleHeader): void {
-  if (policy.kind !== "loss-driven" || policy.rails !== null || policy.smoothing === 0) return;
+  if (policy.kind !== "loss-driven" || policy.rails !== null) return;
+  if (policy.smoothing === 0 && policy.rule !== "odm") return;
   const empty = domains.find(({ tokens }) => tokens < rowTokens);
   if (empty)
     throw new HeadraceError(

@@ -19,6 +19,14 @@ export {
   settle,
 } from "./mixture.ts";
 export {
+  banditRule,
+  doremiRule,
+  type Measured,
+  odmRule,
+  PUBLISHED_ODM_AVERAGE,
+  velocituneRule,
+} from "./more-rules.ts";
+export {
   batchOrder,
   type DomainOrder,
   domainOrder,
@@ -41,6 +49,8 @@ export {
   type PolicyOptions,
   PUBLISHED_EVERY_TOKENS,
   parsePolicy,
+  RULES,
+  type RuleName,
   resolvePolicy,
   type StaticPolicy,
   updateWeights,

@@ -15,6 +15,7 @@ import {
   record,
   string,
 } from "../core/parse.ts";
+import { banditRule, doremiRule, type Measured, odmRule, velocituneRule } from "./more-rules.ts";
 import {
   LLAMA_2_7B_REFERENCE,
   LLAMA_WEIGHTS,
@@ -27,6 +28,13 @@ import { applyRails, DEFAULT_RAILS, parseRails, type RailAction, type Rails } fr
 import { clampRule, PUBLISHED_SOFTMAX, softmaxRule } from "./rules.ts";
 import { type ScheduledPolicy, scheduledPolicy } from "./scheduled.ts";
 import { type ScheduleDomain, temperatureWeights, unimaxWeights } from "./supply-weights.ts";
+
+/** The rules that move weights by losses (rules.ts, more-rules.ts). */
+export const RULES = ["softmax", "clamp", "doremi", "bandit", "velocitune", "odm"] as const;
+/** The name of a rule. */
+export type RuleName = (typeof RULES)[number];
+/** The rules that spread a share of the weights evenly. */
+const SMOOTHED: readonly RuleName[] = ["softmax", "doremi", "bandit"];
 
 /** Fixed weights. */
 export interface StaticPolicy {
@@ -41,10 +49,10 @@ export interface LossDrivenPolicy {
   readonly kind: "loss-driven";
   /** `dynamic-llama`, `dynamic-uniform` or `custom`; the names are the initial weights. */
   readonly name: string;
-  readonly rule: "softmax" | "clamp";
-  /** Factor on the loss differences; 1 as published. */
+  readonly rule: RuleName;
+  /** Factor on the loss differences; 1 as published. `odm` has none. */
   readonly eta: number;
-  /** c: share of the weights that is spread evenly after `softmax`; 1e-4 as published. `clamp` has none. */
+  /** c: share of the weights that is spread evenly after `softmax`, `doremi` and `bandit`; 1e-4 as published. The others have none. */
   readonly smoothing: number;
   readonly initial: DomainWeights;
   readonly reference: ReferenceLosses;
@@ -91,12 +99,14 @@ export function updateWeights(
   policy: LossDrivenPolicy,
   current: DomainWeights,
   losses: DomainLosses,
-  options: { readonly batchRows: number; readonly exhausted?: readonly string[] },
+  options: {
+    readonly batchRows: number;
+    readonly exhausted?: readonly string[];
+    /** The updates before, oldest first: what `velocitune` and `odm` remember. Default none. */
+    readonly before?: readonly Measured[];
+  },
 ): WeightUpdate {
-  const asked =
-    policy.rule === "softmax"
-      ? softmaxRule(current, losses, policy.reference.losses, policy)
-      : clampRule(current, losses, policy.reference.losses, policy);
+  const asked = askedBy(policy, current, losses, options.before ?? []);
   if (policy.rails === null) return { weights: asked, asked, rails: [] };
   const withdrawn = (Object.keys(policy.initial) as DomainName[]).filter(
     (name) => policy.initial[name] === 0,
@@ -106,6 +116,29 @@ export function updateWeights(
     closed: [...withdrawn, ...(options.exhausted ?? [])],
   });
   return { weights, asked, rails: actions };
+}
+
+function askedBy(
+  policy: LossDrivenPolicy,
+  current: DomainWeights,
+  losses: DomainLosses,
+  before: readonly Measured[],
+): DomainWeights {
+  const reference = policy.reference.losses;
+  switch (policy.rule) {
+    case "softmax":
+      return softmaxRule(current, losses, reference, policy);
+    case "clamp":
+      return clampRule(current, losses, reference, policy);
+    case "doremi":
+      return doremiRule(current, losses, reference, policy);
+    case "bandit":
+      return banditRule(current, losses, reference, policy);
+    case "velocitune":
+      return velocituneRule(current, losses, reference, before[0]?.losses ?? losses, policy);
+    case "odm":
+      return odmRule([...before, { weights: current, losses }]);
+  }
 }
 
 /** The weights that a policy starts with. */
@@ -125,7 +158,7 @@ export interface PolicyOptions {
   /** Tokens between two updates; default 2.5e9. Floored to whole batches. */
   readonly everyTokens?: number;
   /** Default `softmax`. */
-  readonly rule?: "softmax" | "clamp";
+  readonly rule?: RuleName;
   /** Default 1. */
   readonly eta?: number;
   /** Default 1e-4. */
@@ -209,7 +242,9 @@ export function lossDriven(
     name,
     rule: options.rule ?? "softmax",
     eta: options.eta ?? PUBLISHED_SOFTMAX.eta,
-    smoothing: options.rule === "clamp" ? 0 : (options.smoothing ?? PUBLISHED_SOFTMAX.smoothing),
+    smoothing: SMOOTHED.includes(options.rule ?? "softmax")
+      ? (options.smoothing ?? PUBLISHED_SOFTMAX.smoothing)
+      : 0,
     initial,
     reference: referenceOf(options.reference ?? LLAMA_2_7B_REFERENCE),
     everyTokens,
@@ -243,7 +278,7 @@ export const parsePolicy: Parser<WeightPolicy> = (value, at) => {
     {
       kind: oneOf("loss-driven"),
       name: string,
-      rule: oneOf("softmax", "clamp"),
+      rule: oneOf(...RULES),
       eta: number,
       smoothing: number,
       initial: parseWeights,

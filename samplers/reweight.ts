@@ -3,12 +3,13 @@
  * The report is recorded first, and what is recorded decides: a crash between the two, a report sent twice, or two callers at the same
  * time lead to the same stage. A stage that is there is never replaced.
  */
-import type { DomainWeights } from "../core/domain.ts";
+import type { DomainLosses, DomainWeights } from "../core/domain.ts";
 import { domainWeights } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { withLock } from "../core/lock.ts";
 import { type LossReport, meanLosses } from "./losses.ts";
 import { PARTS } from "./mixture.ts";
+import type { Measured } from "./more-rules.ts";
 import { initialWeights, type LossDrivenPolicy, updateWeights } from "./policy.ts";
 import { checkLossReport } from "./report.ts";
 import { listReports, readReport, recordReport, runPaths } from "./run.ts";
@@ -120,6 +121,7 @@ export function appendUpdate(schedule: Schedule, report: LossReport): Schedule {
   const { weights, asked, rails } = updateWeights(policy, weightsOf(schedule), losses, {
     batchRows: header.batchRows,
     exhausted: exhaustedDomains(schedule),
+    before: measuredBefore(schedule),
   });
   const fromBatch = decidedEnd(schedule).batch;
   const until = fromBatch + policy.everyBatches;
@@ -131,6 +133,21 @@ export function appendUpdate(schedule: Schedule, report: LossReport): Schedule {
     measuredAt: report.measuredAt,
     lag: fromBatch - report.measuredAt,
   });
+}
+
+/** The losses of the updates that were recorded, oldest first, each with the weights that it started from. */
+function measuredBefore(schedule: Schedule): readonly Measured[] {
+  const { header, stages } = schedule;
+  return stages.flatMap(({ cause }, i) =>
+    cause.kind === "loss"
+      ? [
+          {
+            weights: weightsOf({ header, stages: stages.slice(0, i) }),
+            losses: cause["losses"] as DomainLosses,
+          },
+        ]
+      : [],
+  );
 }
 
 /** The weights that an update starts from: those of the last stage, as recorded. */

@@ -1,5 +1,5 @@
 /**
- * The two published rules that move weights by losses, one pure function each: the equation, the source, and what a missing loss does.
+ * The two rules of LLaMA-MoE that move weights by losses, one pure function each: the equation, the source, and what a missing loss does.
  */
 import { type DomainLosses, type DomainName, type DomainWeights, domainWeights } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
@@ -22,11 +22,10 @@ export function softmaxRule(
   const { eta, smoothing } = options;
   const logits = names.map((name) => Math.log(weights[name]!) + eta * lossGap(name, losses, reference));
   const top = Math.max(...logits);
-  const powers = logits.map((logit) => Math.exp(logit - top));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return normalised(
+  return mixed(
     names,
-    powers.map((power) => (1 - smoothing) * (power / sum) + smoothing / names.length),
+    logits.map((logit) => Math.exp(logit - top)),
+    smoothing,
   );
 }
 
@@ -50,20 +49,37 @@ export function clampRule(
   );
 }
 
-function lossGap(name: DomainName, losses: DomainLosses, reference: DomainLosses): number {
-  for (const [what, value] of [
-    ["loss", losses[name]],
-    ["reference loss", reference[name]],
-  ] as const)
-    if (value === undefined || !Number.isFinite(value))
-      throw new HeadraceError(
-        "ERR_LOSS",
-        `${what} for domain "${name}" is ${value ?? "missing"}; every weighted domain needs a finite one`,
-      );
-  return losses[name]! - reference[name]!;
+/** l - r of a domain. Throws ERR_LOSS. */
+export function lossGap(name: DomainName, losses: DomainLosses, reference: DomainLosses): number {
+  return lossOf("loss", name, losses) - lossOf("reference loss", name, reference);
 }
 
-function normalised(names: readonly DomainName[], values: readonly number[]): DomainWeights {
+/** A domain's loss. Throws ERR_LOSS where it is missing or not finite. */
+export function lossOf(what: string, name: DomainName, losses: DomainLosses): number {
+  const value = losses[name];
+  if (value === undefined || !Number.isFinite(value))
+    throw new HeadraceError(
+      "ERR_LOSS",
+      `${what} for domain "${name}" is ${value ?? "missing"}; every weighted domain needs a finite one`,
+    );
+  return value;
+}
+
+/** (1 - c) v / sum(v) + c / n, divided by its sum. */
+export function mixed(
+  names: readonly DomainName[],
+  values: readonly number[],
+  smoothing: number,
+): DomainWeights {
+  const sum = values.reduce((total, value) => total + value, 0);
+  return normalised(
+    names,
+    values.map((value) => (1 - smoothing) * (value / sum) + smoothing / names.length),
+  );
+}
+
+/** v / sum(v). */
+export function normalised(names: readonly DomainName[], values: readonly number[]): DomainWeights {
   const sum = values.reduce((total, value) => total + value, 0);
   return domainWeights(Object.fromEntries(names.map((name, i) => [name, values[i]! / sum])), names);
 }

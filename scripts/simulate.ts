@@ -6,6 +6,7 @@ import { tokensOf } from "./amount.ts";
 import { given } from "./build-options.ts";
 import { command } from "./command.ts";
 import { grouped, percent, printJson, say, sparkline, table } from "./display.ts";
+import { RULE_CHOICES } from "./train-flags.ts";
 
 /** Stages shown of a long schedule. */
 const STAGES_SHOWN = 12;
@@ -50,7 +51,7 @@ export const simulate = command({
         array: true,
         describe: "DOMAIN=TOKENS instead of what there is, such as c4=83.7e9",
       })
-      .option("rule", { choices: ["softmax", "clamp"] as const, describe: "of a dynamic policy [softmax]" })
+      .option("rule", { choices: RULE_CHOICES, describe: "of a dynamic policy [softmax]" })
       .option("reference", { type: "string", describe: "reference losses: llama-2-7b, sheared-1.3b, …" })
       .option("as-published", { type: "boolean", default: false, describe: "no guard rails" })
       .option("losses", { type: "string", describe: "JSON list of loss reports, for a dynamic policy" })

@@ -2,9 +2,20 @@
  * The flags that `train` and `reference` share, and what they mean to the trainer.
  */
 import type { ArgumentsCamelCase, Argv } from "yargs";
+import type { RuleName } from "../samplers/index.ts";
 import type { TrainOptions } from "../trainer/index.ts";
 import { tokensOf } from "./amount.ts";
 import { given } from "./build-options.ts";
+
+/** The rules of a dynamic policy, named here so that the command line starts without the samplers. */
+export const RULE_CHOICES = [
+  "softmax",
+  "clamp",
+  "doremi",
+  "bandit",
+  "velocitune",
+  "odm",
+] as const satisfies readonly RuleName[];
 
 /** Flags on the shape of batches, what is evaluated, and how long to wait for a trainer. */
 export function runFlags(args: Argv) {

@@ -6,7 +6,7 @@ import { tokensOf } from "./amount.ts";
 import { given } from "./build-options.ts";
 import { command } from "./command.ts";
 import { duration, grouped, Progress, percent, printJson, say, sparkline, table } from "./display.ts";
-import { runFlags, runOptions, untilInterrupted } from "./train-flags.ts";
+import { RULE_CHOICES, runFlags, runOptions, untilInterrupted } from "./train-flags.ts";
 
 /** The command. */
 export const train = command({
@@ -39,7 +39,7 @@ export const train = command({
         describe: "tokens between two loss reports [2.5B if the policy needs them]",
       })
       .option("reference", { type: "string", describe: "reference.json, or a published model [llama-2-7b]" })
-      .option("rule", { choices: ["softmax", "clamp"] as const, describe: "which published rule [softmax]" })
+      .option("rule", { choices: RULE_CHOICES, describe: "of a dynamic policy [softmax]" })
       .option("as-published", { type: "boolean", default: false, describe: "without guard rails" })
       .option("lag", {
         type: "number",

@@ -14,6 +14,7 @@ import {
   type Evaluation,
   type Exhaustion,
   measurableDomains,
+  type RuleName,
   readManifest,
   resolvePolicy,
   runPaths,
@@ -56,7 +57,7 @@ export interface TrainOptions extends SessionTimes {
   /** Default: rows of L, at most 131,072 tokens a domain. */
   readonly evaluation?: Partial<Evaluation>;
   /** Which published rule moves the weights, default softmax. */
-  readonly rule?: "softmax" | "clamp";
+  readonly rule?: RuleName;
   /** Without guard rails; default false. */
   readonly asPublished?: boolean;
   /** Preset of reference losses, or path of a reference.json; default llama-2-7b. */

@@ -12,6 +12,7 @@ import {
   type LossDrivenPolicy,
   lossDriven,
   PARTS,
+  RULES,
   updateWeights,
 } from "../../samplers/index.ts";
 import { python, ROOT } from "../support.ts";
@@ -38,7 +39,7 @@ const updates = fc.integer({ min: 1, max: 9 }).chain((count) => {
     current: weights,
     losses,
     reference: losses,
-    rule: fc.constantFrom("softmax" as const, "clamp" as const),
+    rule: fc.constantFrom(...RULES),
     eta: fc.constantFrom(1, 0.3, 10),
     asPublished: fc.boolean(),
     rails: fc.record({

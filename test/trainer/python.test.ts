@@ -18,6 +18,7 @@ import {
   measurableDomains,
   openPlan,
   openSampler,
+  RULES,
   readSchedule,
   reweight,
   type Schedule,
@@ -131,7 +132,8 @@ describe("re-weighting", { skip: numpy.missing }, () => {
     return domainWeights(named(values.map((value) => value / sum)));
   };
   const updates = fc.record({
-    rule: fc.constantFrom("softmax" as const, "clamp" as const),
+    rule: fc.constantFrom(...RULES),
+    before: fc.array(fc.record({ weights: raw.map(shared), losses: losses.map(named) }), { maxLength: 4 }),
     eta: fc.constantFrom(1, 0.5, 4),
     initial: raw.map(shared),
     current: raw.map(shared),
@@ -154,7 +156,7 @@ describe("re-weighting", { skip: numpy.missing }, () => {
         name: "custom",
         rule,
         eta,
-        smoothing: rule === "softmax" ? 1e-4 : 0,
+        smoothing: rule === "clamp" ? 0 : 1e-4,
         initial,
         reference: { source: "a test", losses: reference },
         everyTokens: 1,
@@ -164,8 +166,8 @@ describe("re-weighting", { skip: numpy.missing }, () => {
       return { ask: "update", policy, domains: NAMES, current, losses, ...rest };
     });
     const answers = ask(questions) as { parts: number[]; weights: Record<string, number>; rails: object[] }[];
-    for (const [i, { policy, current, losses, batchRows, exhausted }] of questions.entries()) {
-      const { weights, rails } = updateWeights(policy, current, losses, { batchRows, exhausted });
+    for (const [i, { policy, current, losses, batchRows, exhausted, before }] of questions.entries()) {
+      const { weights, rails } = updateWeights(policy, current, losses, { batchRows, exhausted, before });
       assert.deepEqual(answers[i]!.parts, integerWeights(Object.values(weights)));
       for (const name of NAMES) assert.ok(Math.abs(answers[i]!.weights[name]! - weights[name]!) < 1e-9);
       const acts = (list: readonly object[]) => list.map((act) => ({ ...act, from: 0, to: 0 }));

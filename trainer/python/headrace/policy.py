@@ -1,4 +1,4 @@
-"""The two published rules that move weights by losses, and the guard rails round them (samplers/policy.ts, samplers/rails.ts).
+"""What moves the weights: a rule (rules.py) between guard rails (samplers/policy.ts, samplers/rails.ts).
 
 The same float64 arithmetic in the same order as in TypeScript, so that the results differ by no more than exp and log do between libraries.
 What a policy decided is recorded in a stage; the record is the source and is never recomputed.
@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import parse
-from .errors import HeadraceError
 from .mixture import PARTS
-
-Weights = Dict[str, float]
-"""A weight a domain, in domain order; sum 1."""
+from .rules import (
+    RULES,
+    Measured,
+    Weights,
+    bandit_rule,
+    clamp_rule,
+    divided,
+    doremi_rule,
+    odm_rule,
+    softmax_rule,
+    total_of,
+    velocitune_rule,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class LossDriven:
     """A policy that moves the weights every `every_batches` batches."""
 
     rule: str
-    """`softmax` or `clamp`."""
+    """One of rules.RULES."""
     eta: float
     smoothing: float
     initial: Weights
@@ -71,7 +80,7 @@ def parse_policy(record: Any, domains: Sequence[str], at: str = "policy") -> Opt
             parse.real(rails["step"], f"{at}.rails.step"),
         )
     return LossDriven(
-        rule=parse.one_of(record["rule"], f"{at}.rule", "softmax", "clamp"),
+        rule=parse.one_of(record["rule"], f"{at}.rule", *RULES),
         eta=parse.real(record["eta"], f"{at}.eta"),
         smoothing=parse.real(record["smoothing"], f"{at}.smoothing"),
         initial=_numbers(record["initial"], domains, f"{at}.initial"),
@@ -88,45 +97,36 @@ def _numbers(record: Any, domains: Sequence[str], at: str) -> Dict[str, float]:
     return {name: parse.real(record[name], f"{at}.{name}") for name in domains}
 
 
-def softmax_rule(
-    weights: Weights,
-    losses: Mapping[str, float],
-    reference: Mapping[str, float],
-    eta: float = 1,
-    smoothing: float = 1e-4,
-) -> Weights:
-    """w' = (1 - c) softmax(ln w + eta (l - r)) + c / n, divided by its sum: LLaMA-MoE's `sheared_llama` (smoe/data/dynamic_selection.py), the rule that was run."""
-    logits = [
-        (math.log(w) if w > 0 else -math.inf) + eta * (losses[name] - reference[name]) for name, w in weights.items()
-    ]
-    top = max(logits)
-    powers = [math.exp(logit - top) for logit in logits]
-    total = total_of(powers)
-    return _normalised(weights, [(1 - smoothing) * (power / total) + smoothing / len(powers) for power in powers])
-
-
-def clamp_rule(
-    weights: Weights, losses: Mapping[str, float], reference: Mapping[str, float], eta: float = 1
-) -> Weights:
-    """w' = w exp(eta max(0, l - r)), divided by its sum: Algorithm 1 of Sheared-LLaMA (arXiv 2310.06694)."""
-    gaps = [eta * max(0.0, losses[name] - reference[name]) for name in weights]
-    top = max(gaps)
-    return _normalised(weights, [w * math.exp(gap - top) for w, gap in zip(weights.values(), gaps)])
-
-
 def update_weights(
-    policy: LossDriven, current: Weights, losses: Mapping[str, float], batch_rows: int, exhausted: Iterable[str] = ()
+    policy: LossDriven,
+    current: Weights,
+    losses: Mapping[str, float],
+    batch_rows: int,
+    exhausted: Iterable[str] = (),
+    before: Sequence[Measured] = (),
 ) -> Update:
-    """One update: the policy's rule, then its rails. Domains that are exhausted, or began at weight 0, stay at 0 under the rails."""
-    if policy.rule == "softmax":
-        asked = softmax_rule(current, losses, policy.reference, policy.eta, policy.smoothing)
-    else:
-        asked = clamp_rule(current, losses, policy.reference, policy.eta)
+    """One update: the policy's rule, then its rails. `before` are the updates so far, oldest first, which `velocitune` and `odm` remember. Domains that are exhausted, or began at weight 0, stay at 0 under the rails."""
+    asked = _asked_by(policy, current, losses, before)
     if policy.rails is None:
         return Update(asked, asked, [])
     closed = {name for name, weight in policy.initial.items() if weight == 0} | set(exhausted)
     weights, actions = apply_rails(asked, current, policy.rails, batch_rows, closed)
     return Update(weights, asked, actions)
+
+
+def _asked_by(policy: LossDriven, current: Weights, losses: Mapping[str, float], before: Sequence[Measured]) -> Weights:
+    reference, eta = policy.reference, policy.eta
+    if policy.rule == "softmax":
+        return softmax_rule(current, losses, reference, eta, policy.smoothing)
+    if policy.rule == "clamp":
+        return clamp_rule(current, losses, reference, eta)
+    if policy.rule == "doremi":
+        return doremi_rule(current, losses, reference, eta, policy.smoothing)
+    if policy.rule == "bandit":
+        return bandit_rule(current, losses, reference, eta, policy.smoothing)
+    if policy.rule == "velocitune":
+        return velocitune_rule(current, losses, reference, before[0].losses if before else losses, eta)
+    return odm_rule([*before, Measured(current, losses)])
 
 
 def apply_rails(
@@ -200,24 +200,3 @@ def _scaled_into(names: Sequence[str], asked: Weights, bounds: Bounds) -> Weight
     kept = all(low <= asked[name] <= high for name, _, low, high in terms)
     whole = abs(total_of(asked[name] for name in names) - 1) < 1e-9
     return {name: asked[name] if kept and whole else cut(base, low, high, factor) for name, base, low, high in terms}
-
-
-def total_of(values: Iterable[float]) -> float:
-    """The sum from left to right, each step rounded, as ECMAScript adds; Python's own `sum` compensates from 3.12 on."""
-    total = 0.0
-    for value in values:
-        total += value
-    return total
-
-
-def _normalised(names: Iterable[str], values: Sequence[float]) -> Weights:
-    total = total_of(values)
-    return divided({name: value / total for name, value in zip(names, values)})
-
-
-def divided(weights: Weights) -> Weights:
-    """Weights divided by their sum, which must be 1 to within 1e-6. Raises ERR_WEIGHTS."""
-    total = total_of(weights.values())
-    if not abs(total - 1) <= 1e-6:
-        raise HeadraceError("ERR_WEIGHTS", f"domain weights sum to {total}; they must sum to 1")
-    return {name: weight / total for name, weight in weights.items()}

@@ -15,7 +15,8 @@ from .keys import canonical_json
 from .lock import holding
 from .losses import Report, check_report, mean_losses, record_report
 from .mixture import PARTS, Counters, advance, settle, weight_parts
-from .policy import LossDriven, Weights, divided, parse_policy, update_weights
+from .policy import LossDriven, parse_policy, update_weights
+from .rules import Measured, Weights, divided
 from .schedule import Header, PathLike, Schedule, Stage, parse_schedule, read_schedule, stage_hash
 
 
@@ -76,7 +77,9 @@ def append_update(schedule: Schedule, report: Report) -> Schedule:
         raise HeadraceError("ERR_SCHEDULE", "the schedule is decided to its end; no report moves its weights")
     losses = mean_losses(report)
     current = _weights_of(schedule)
-    weights, asked, actions = update_weights(policy, current, losses, header.batch_rows, _exhausted_domains(schedule))
+    weights, asked, actions = update_weights(
+        policy, current, losses, header.batch_rows, _exhausted_domains(schedule), _measured_before(schedule)
+    )
     until = from_batch + policy.every_batches
     return append_stage(
         schedule,
@@ -220,8 +223,17 @@ def _policy_of(schedule: Schedule) -> Optional[LossDriven]:
     return parse_policy(schedule.header.policy, schedule.header.domains)
 
 
-def _weights_of(schedule: Schedule) -> Weights:
-    return divided({name: part / PARTS for name, part in zip(schedule.header.domains, schedule.stages[-1].weights)})
+def _weights_of(schedule: Schedule, stage: int = -1) -> Weights:
+    return divided({name: part / PARTS for name, part in zip(schedule.header.domains, schedule.stages[stage].weights)})
+
+
+def _measured_before(schedule: Schedule) -> List[Measured]:
+    """The losses of the updates that were recorded, oldest first, each with the weights that it started from."""
+    return [
+        Measured(_weights_of(schedule, i - 1), stage.cause["losses"])
+        for i, stage in enumerate(schedule.stages)
+        if stage.cause["kind"] == "loss"
+    ]
 
 
 def _exhausted_domains(schedule: Schedule) -> List[str]:

@@ -12,6 +12,7 @@ from headrace.plan import Plan
 from headrace.policy import parse_policy, update_weights
 from headrace.reader import ShardReader
 from headrace.reweighting import reweight
+from headrace.rules import Measured
 from headrace.sampler import Sampler
 from headrace.schedule import parse_schedule, read_schedule
 
@@ -35,9 +36,10 @@ def batches(schedule, batches):
     return answers
 
 
-def update(policy, domains, current, losses, batchRows, exhausted):
+def update(policy, domains, current, losses, batchRows, exhausted, before):
     """Weights in parts, and what the rails did, of one update."""
-    result = update_weights(parse_policy(policy, domains), current, losses, batchRows, exhausted)
+    history = [Measured(**measured) for measured in before]
+    result = update_weights(parse_policy(policy, domains), current, losses, batchRows, exhausted, history)
     return {"parts": weight_parts(list(result.weights.values())), "weights": result.weights, "rails": result.actions}
 
 

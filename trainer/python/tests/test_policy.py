@@ -6,7 +6,8 @@ import random
 import pytest
 
 from headrace.mixture import PARTS
-from headrace.policy import Rails, apply_rails, clamp_rule, softmax_rule
+from headrace.policy import Rails, apply_rails
+from headrace.rules import clamp_rule, softmax_rule
 
 NAMES = ["commoncrawl", "c4", "github", "wikipedia", "book", "arxiv", "stackexchange"]
 LLAMA = [0.67, 0.15, 0.045, 0.045, 0.045, 0.025, 0.02]
