@@ -14,4 +14,6 @@ export interface Document {
   readonly line: number;
   readonly domain: DomainName;
   readonly text: string;
+  /** Integer scores of the score fields that were asked for, in their order; absent where none were. */
+  readonly scores?: Int32Array;
 }

@@ -36,6 +36,13 @@ export const SLIMPAJAMA_DOMAINS: readonly DomainName[] = [
   "stackexchange",
 ].map(domainName);
 
+/** Each name once: SlimPajama's in their order, then any others by name. */
+export function inDomainOrder<Name extends string>(names: Iterable<Name>): readonly Name[] {
+  const known: readonly string[] = SLIMPAJAMA_DOMAINS;
+  const place = (name: Name) => (known.includes(name) ? known.indexOf(name) : known.length);
+  return [...new Set(names)].sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
+}
+
 /**
  * Checks weights and divides them by their sum; domains that `domains` names and `weights` does not get 0.
  * Keys come back in the order of `domains`, or of `weights` where that is absent. Throws ERR_WEIGHTS and ERR_DOMAIN.

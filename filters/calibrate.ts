@@ -13,7 +13,7 @@ import {
   type Prediction,
   type ThresholdChoice,
 } from "./calibration.ts";
-import { drops, FILTERED_DOMAINS, type Filter } from "./filter.ts";
+import { drops, FILTERED_DOMAINS, type ScoreColumn } from "./filter.ts";
 import { effectiveSize, wilson } from "./interval.ts";
 import type { Target } from "./targets.ts";
 import { chooseThreshold } from "./threshold.ts";
@@ -38,7 +38,7 @@ export interface CalibrationSample {
 export interface CalibrationRequest {
   /** In the order in which the filters judge. */
   readonly targets: readonly Target[];
-  readonly filters: readonly Pick<Filter, "name" | "sha256" | "dropWhen">[];
+  readonly filters: readonly ScoreColumn[];
   /** SHA-256 of the tokenizer. */
   readonly tokenizer: string;
   readonly samples: CalibrationSample;
@@ -79,7 +79,7 @@ export function calibrateCascade(request: CalibrationRequest): Calibration {
 
 interface FilterRequest {
   readonly target: Target;
-  readonly filter: Pick<Filter, "name" | "sha256" | "dropWhen">;
+  readonly filter: ScoreColumn;
   readonly scores: Int32Array;
   readonly appliesTo: readonly DomainName[];
   readonly samples: CalibrationSample;
@@ -90,7 +90,12 @@ interface FilterRequest {
 
 function calibrateFilter(request: FilterRequest): CalibratedFilter {
   const { target, filter, scores, appliesTo, samples, alive, minimumDocuments } = request;
-  const { name, sha256, dropWhen } = filter;
+  const { name, sha256, dropWhen, flagAt = 0 } = filter;
+  if (target.unit === "flagged" && flagAt === null)
+    throw new HeadraceError(
+      "ERR_CALIBRATION",
+      `target for "${name}" is a share of what it flags, and a score field flags nothing unless it has a cut; give it one (cut=VALUE), or write ${name}=${target.rate}:documents`,
+    );
   const byDomain = appliesTo.map((domain) => reaching(samples, alive, domain));
   const pool = byDomain.flat();
   if (pool.length === 0)
@@ -100,7 +105,9 @@ function calibrateFilter(request: FilterRequest): CalibratedFilter {
     );
   const choices = new Map<string, ThresholdChoice>();
   const choose = (on: string, documents: readonly number[]): ThresholdChoice => {
-    const made = choices.get(on) ?? chooseThreshold(on, documents, scores, samples.tokens, dropWhen, target);
+    const made =
+      choices.get(on) ??
+      chooseThreshold(on, documents, scores, samples.tokens, dropWhen, target, flagAt ?? 0);
     choices.set(on, made);
     return made;
   };

@@ -15,12 +15,18 @@ export const SCORE_LIMIT = 2 ** 24;
 /** On which side of a threshold a filter drops: `high` drops score >= threshold, `low` drops score < threshold. */
 export type DropWhen = "high" | "low";
 
-/** A scorer bound to its model. */
-export interface Filter {
+/** What a column of scores is, wherever its values come from. */
+export interface ScoreColumn {
   readonly name: string;
-  /** SHA-256 of the bytes of the model file. */
+  /** SHA-256 of everything that decides its scores. */
   readonly sha256: string;
   readonly dropWhen: DropWhen;
+  /** The integer score beyond which it calls a document what it looks for. Default 0: even odds. Null: it has no such score. */
+  readonly flagAt?: number | null;
+}
+
+/** A scorer bound to its model. */
+export interface Filter extends ScoreColumn {
   /** SHA-256 of the tokenizer whose ids the weights are for; null where ids are not read. */
   readonly tokenizer: string | null;
   /**

@@ -30,6 +30,7 @@ export {
   judge,
   SCORE_LIMIT,
   SCORE_UNIT,
+  type ScoreColumn,
 } from "./filter.ts";
 export { FLUENCY } from "./fluency.ts";
 export { type RateInterval, wilson } from "./interval.ts";
@@ -65,6 +66,17 @@ export { RECIPES } from "./recipes.ts";
 export type { Rule, RuleFilter, RuleSet } from "./rules/rule-set.ts";
 export { findRuleFilter, RULE_SETS } from "./rules/sets.ts";
 export { type ScoreAll, scoreAll } from "./score-all.ts";
+export {
+  type FieldValue,
+  flagAtOf,
+  type NoScore,
+  parseScoreField,
+  passingScore,
+  type ScoreField,
+  scoreField,
+  scoreFieldColumn,
+  scoreOfField,
+} from "./score-field.ts";
 export { parseTargets, TARGET_UNITS, type Target, type TargetUnit } from "./targets.ts";
 export { isFlagged } from "./threshold.ts";
 export { type TrainingRequest, trainFilter } from "./train.ts";

@@ -5,9 +5,9 @@ import type { ThresholdChoice } from "./calibration.ts";
 import { type DropWhen, SCORE_LIMIT } from "./filter.ts";
 import type { Target } from "./targets.ts";
 
-/** Whether the filter itself calls the document what it looks for: beyond even odds on the side that is dropped. */
-export function isFlagged(dropWhen: DropWhen, score: number): boolean {
-  return dropWhen === "high" ? score > 0 : score < 0;
+/** Whether the filter itself calls the document what it looks for: beyond `flagAt`, even odds unless told otherwise, on the side that is dropped. */
+export function isFlagged(dropWhen: DropWhen, score: number, flagAt = 0): boolean {
+  return dropWhen === "high" ? score > flagAt : score < flagAt;
 }
 
 /**
@@ -21,10 +21,11 @@ export function chooseThreshold(
   tokens: ArrayLike<number>,
   dropWhen: DropWhen,
   target: Pick<Target, "rate" | "unit">,
+  flagAt = 0,
 ): ThresholdChoice {
   const worst = dropWhen === "high" ? -1 : 1;
   const order = [...documents].sort((a, b) => worst * (scores[a]! - scores[b]!));
-  const flagged = order.filter((i) => isFlagged(dropWhen, scores[i]!)).length;
+  const flagged = order.filter((i) => isFlagged(dropWhen, scores[i]!, flagAt)).length;
   const allTokens = order.reduce((sum, i) => sum + tokens[i]!, 0);
   const base = { documents: order.length, flagged, tokens: allTokens }[target.unit];
   const share = (sum: number) => (base === 0 ? 0 : sum / base);
@@ -45,7 +46,7 @@ export function chooseThreshold(
   if (below === wanted) above = below;
   return {
     on,
-    threshold: thresholdAfter(best.dropped, order, scores, dropWhen, target),
+    threshold: thresholdAfter(best.dropped, order, scores, dropWhen, target, flagAt),
     documents: order.length,
     flagged,
     tokens: allTokens,
@@ -61,14 +62,15 @@ function thresholdAfter(
   scores: Int32Array,
   dropWhen: DropWhen,
   { rate, unit }: Pick<Target, "rate" | "unit">,
+  flagAt: number,
 ): number {
   const never = dropWhen === "high" ? SCORE_LIMIT : -SCORE_LIMIT;
   if (rate === 0) return never;
-  const evenOdds = dropWhen === "high" ? 1 : 0;
-  if (rate === 1) return unit === "flagged" ? evenOdds : -never;
+  const allFlagged = dropWhen === "high" ? flagAt + 1 : flagAt;
+  if (rate === 1) return unit === "flagged" ? allFlagged : -never;
   const lastDropped = dropped === 0 ? never : scores[order[dropped - 1]!]!;
   const firstKept = dropped === order.length ? -never : scores[order[dropped]!]!;
   const between = Math.ceil((lastDropped + firstKept) / 2);
   if (unit !== "flagged") return between;
-  return dropWhen === "high" ? Math.max(between, evenOdds) : Math.min(between, evenOdds);
+  return dropWhen === "high" ? Math.max(between, allFlagged) : Math.min(between, allFlagged);
 }

@@ -4,6 +4,7 @@
  */
 import type { FlatTable } from "../shards/flatbuffer.ts";
 import type { FieldPath } from "./cells.ts";
+import { integerType, type NumberType } from "./numbers.ts";
 
 /** How the values of a column are laid out: strings with offsets of 4 or 8 bytes, strings by view, structs, or something not read. */
 export type ArrowLayout = "strings" | "large strings" | "views" | "struct" | "other";
@@ -14,6 +15,8 @@ export interface ArrowField {
   readonly layout: ArrowLayout;
   /** What it holds instead of strings; null for strings. */
   readonly holds: string | null;
+  /** How its numbers are stored; null where it holds something else, or numbers that are not read (decimals). */
+  readonly number: NumberType | null;
   /** Where its values are indices into a dictionary: its id and the bytes of an index. */
   readonly dictionary: { readonly id: number; readonly bytes: number } | null;
   /** Position of its node, of its first buffer and of its count of data buffers in a record batch. */
@@ -89,6 +92,7 @@ function decodeField(table: FlatTable, place: Place): ArrowField {
       name: table.string(0),
       layout,
       holds,
+      number: null,
       dictionary,
       node,
       buffer,
@@ -105,8 +109,16 @@ function decodeField(table: FlatTable, place: Place): ArrowField {
   place.buffer += buffers;
   if (layout === "views") place.view++;
   const nullable = buffers > 0 && type !== UNION;
+  const number = numberType(type, table.table(3));
   const children = table.tables(5).map((child) => decodeField(child, place));
-  return { name: table.string(0), layout, holds, dictionary: null, node, buffer, view, nullable, children };
+  const name = table.string(0);
+  return { name, layout, holds, number, dictionary: null, node, buffer, view, nullable, children };
+}
+
+/** How the numbers of a column of integers (2) or floating point (3) are stored. */
+function numberType(type: number, details: FlatTable | undefined): NumberType | null {
+  if (type === 2) return integerType(details?.int32(0) ?? 0, details?.uint8(1) === 1);
+  return type === 3 ? ((["half", "float", "double"] as const)[details?.int16(0) ?? 0] ?? null) : null;
 }
 
 /** The fields from a column to the field that a path names; undefined for nothing. A column of that whole name goes first. */

@@ -6,6 +6,7 @@ import type { ArrowField } from "./arrow-fields.ts";
 import type { ArrowBatch, ArrowRegion } from "./arrow-message.ts";
 import type { Cell } from "./cells.ts";
 import { decode } from "./codecs.ts";
+import { numberBytes, numbersIn } from "./numbers.ts";
 import type { TableFile } from "./table-file.ts";
 
 /** A slice has at most so many rows, and where they are longer than one so many bytes of text. */
@@ -73,7 +74,14 @@ async function openLeaf(
   maxBytes: number,
   leads: boolean,
 ): Promise<Leaf> {
-  const { dictionary, holds } = field;
+  const { dictionary, holds, number } = field;
+  if (number !== null) {
+    const width = numberBytes(number);
+    const values = await openBuffer(file, batch, bufferOf(batch, field, 1), false);
+    return {
+      cells: async (from, to) => numbersIn(await values.read(width * from, width * to), number),
+    };
+  }
   if (holds !== null) {
     const cell = holds === "null" ? null : { holds };
     return { cells: async (from, to) => new Array<Cell>(to - from).fill(cell) };

@@ -3,14 +3,17 @@
  */
 import { readFile } from "node:fs/promises";
 import { writeFileWhole } from "../core/commit.ts";
+import { type DomainName, inDomainOrder } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import {
   type Calibration,
   type CalibrationSample,
   calibrateCascade,
-  type Filter,
   parseCalibrationJson,
   parseTargets,
+  passingScore,
+  type ScoreColumn,
+  type ScoreField,
   type Target,
 } from "../filters/index.ts";
 import type { Curator } from "./curator.ts";
@@ -35,24 +38,42 @@ export async function calibrate(request: CalibrateRequest): Promise<Calibration>
   const { curator } = request;
   // Before anything is read: a filter that is not there is known at once.
   targetsFor(request.targets, curator.filters);
-  return calibrateOn(await sampleScores(request), { ...request, ...curator });
+  const scoreFields = request.source.scoreFields ?? [];
+  return calibrateOn(await sampleScores(request), { ...request, ...curator, scoreFields });
 }
 
-/** Makes a calibration of a sample that was taken. Throws ERR_ARGUMENT, ERR_FILTER and ERR_CALIBRATION. */
+/**
+ * Makes a calibration of a sample that was taken. A score field applies to the domains of the sample that have it, unless `applyTo` says
+ * otherwise. Throws ERR_ARGUMENT, ERR_FILTER and ERR_CALIBRATION.
+ */
 export function calibrateOn(
   samples: CalibrationSample,
   of: Pick<CalibrateRequest, "targets" | "applyTo"> & {
-    readonly filters: readonly Pick<Filter, "name" | "sha256" | "dropWhen">[];
+    readonly filters: readonly ScoreColumn[];
+    /** Those of the filters whose scores documents bring along. */
+    readonly scoreFields: readonly Pick<ScoreField, "name" | "dropWhen">[];
     readonly tokenizer: { readonly sha256: string };
   },
 ): Calibration {
+  const there = of.scoreFields.map((field) => [field.name, domainsWith(samples, field)] as const);
   return calibrateCascade({
     targets: targetsFor(of.targets, of.filters),
     filters: of.filters,
     tokenizer: of.tokenizer.sha256,
     samples,
-    ...(of.applyTo && { appliesTo: of.applyTo }),
+    appliesTo: { ...Object.fromEntries(there), ...of.applyTo },
   });
+}
+
+/** The domains of a sample in which a document has a score of the field. */
+function domainsWith(
+  { domains, domain, scores }: CalibrationSample,
+  { name, dropWhen }: Pick<ScoreField, "name" | "dropWhen">,
+): readonly DomainName[] {
+  const absent = passingScore(dropWhen);
+  const found = new Set<number>();
+  for (const [i, score] of (scores[name] ?? []).entries()) if (score !== absent) found.add(domain[i]!);
+  return inDomainOrder([...found].map((index) => domains[index]!));
 }
 
 /** Parses targets and checks that their filters are there. Throws ERR_ARGUMENT and ERR_FILTER. */

@@ -5,10 +5,16 @@
 import type { Damage } from "./pieces.ts";
 
 /**
- * A value of a row: the bytes of a string, null, undefined where the row has no such field, and for what is not read
+ * A value of a row: the bytes of a string, a number where numbers are read, null, undefined where the row has no such field, and for what is not read
  * either what it holds instead of a string (`a number`) or its length in bytes, where that is more than is allowed.
  */
-export type Cell = Uint8Array | { readonly holds: string } | { readonly bytes: number } | null | undefined;
+export type Cell =
+  | Uint8Array
+  | number
+  | { readonly holds: string }
+  | { readonly bytes: number }
+  | null
+  | undefined;
 
 /** A field path as it is named in options: `meta.redpajama_set_name`. */
 export interface FieldPath {
@@ -16,11 +22,18 @@ export interface FieldPath {
   readonly keys: readonly string[];
 }
 
+/** The path of a name; a dot goes into an object. */
+export function fieldPath(name: string): FieldPath {
+  return { name, keys: name.split(".") };
+}
+
 /** The fields that are read of a table. */
 export interface TableFields {
   /** In order of preference: the first that a row has is its text. */
   readonly text: readonly FieldPath[];
   readonly domain: FieldPath | null;
+  /** Numbers are read of these. */
+  readonly scores: readonly FieldPath[];
   /** Longer values need not be read. */
   readonly maxBytes: number;
 }
@@ -34,6 +47,8 @@ export interface TableRows {
   readonly text: readonly (readonly Cell[])[];
   /** Domain of each row; null where no such column is there. */
   readonly domain: readonly Cell[] | null;
+  /** Values of each row; one list a score field, null where no such column is there. */
+  readonly scores: readonly (readonly Cell[] | null)[];
   /** [byteFrom, byteTo) of the stored page or batch that the rows came from. */
   readonly byteFrom: number;
   readonly byteTo: number;

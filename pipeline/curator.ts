@@ -12,7 +12,10 @@ import {
   type FilterVerdict,
   judge,
   loadFilter,
+  type ScoreColumn,
+  type ScoreField,
   scoreAll,
+  scoreFieldColumn,
 } from "../filters/index.ts";
 import { encodeDocumentInto, loadTokenizer, type Tokenizer, tokenBuffer } from "./tokenizer/index.ts";
 
@@ -28,6 +31,8 @@ export interface CurateSetup {
   readonly eos: boolean;
   /** `ads`, `fluency`, or paths of model files, in the order of their columns. */
   readonly filters: readonly string[];
+  /** Scores that documents bring along: the columns after those of the filters. */
+  readonly scoreFields: readonly ScoreField[];
   /** Thresholds to judge by; null: score only. */
   readonly calibration: Calibration | null;
   /** Whether a document that the thresholds would drop is kept, with the filter's name as its tag. */
@@ -49,7 +54,8 @@ export interface Judged {
 /** A loaded tokenizer with filters, ready to judge. */
 export interface Curator {
   readonly tokenizer: Tokenizer;
-  readonly filters: readonly Filter[];
+  /** The columns of scores. */
+  readonly filters: readonly ScoreColumn[];
   judge(document: Document): Judged;
 }
 
@@ -62,13 +68,14 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
         "ERR_ARGUMENT",
         `tokenizer ${tokenizer.name} has no ${which.toUpperCase()} id; give --no-${which}${which === "bos" && tokenizer.eos !== null && !setup.eos ? ", and --eos so that documents still have an end" : ""}`,
       );
-  const filters = setup.filters.map((name) => loadFilter(name, tokenizer.sha256));
+  const loaded = setup.filters.map((name) => loadFilter(name, tokenizer.sha256));
+  const filters = [...loaded, ...setup.scoreFields.map(scoreFieldColumn)];
   const twice = filters.find(({ name }, i) => filters.findIndex((other) => other.name === name) !== i);
   if (twice)
     throw new HeadraceError("ERR_FILTER", `filter "${twice.name}" is named twice; name each filter once`);
   const cascade = setup.calibration === null ? [] : cascadeFor(setup.calibration, tokenizer, filters);
   const buffer = tokenBuffer(tokenizer);
-  const scoreDocument = scoreAll(filters);
+  const scoreDocument = scoreAll(loaded);
   const scores = new Int32Array(filters.length);
   const front = setup.bos ? 1 : 0;
   const around = front + (setup.eos ? 1 : 0);
@@ -85,6 +92,7 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
       );
       const inner = front === 0 ? buffer.ids : buffer.ids.subarray(front);
       scoreDocument(document.text, inner, count - around, scores);
+      if (document.scores) scores.set(document.scores, loaded.length);
       const verdict = judge(scores, document.domain, cascade);
       const judged = { tokens: buffer.ids, count, scores };
       return setup.tagOnly && verdict.kind === "drop"

@@ -5,7 +5,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { attempt, openPending, writeFileWhole } from "../core/commit.ts";
-import { SLIMPAJAMA_DOMAINS } from "../core/domain.ts";
+import { inDomainOrder } from "../core/domain.ts";
 import { hashOf } from "../core/hash.ts";
 import { type Calibration, driftAlarm } from "../filters/index.ts";
 import {
@@ -92,6 +92,7 @@ export async function finish(of: Finishing): Promise<ShardManifest> {
     alarms: calibration
       ? driftAlarm(calibration, observedDrops(calibration, account, tagged)).map(({ reason }) => reason)
       : [],
+    appliesTo: Object.fromEntries(calibration?.filters.map(({ name, appliesTo }) => [name, appliesTo]) ?? []),
     tagged,
     withoutValidation: Object.fromEntries(
       compacted.flatMap(({ domain, plan }) =>
@@ -121,12 +122,7 @@ export async function finish(of: Finishing): Promise<ShardManifest> {
 
 /** The domains of the parts: SlimPajama's in their order, then any others by name. */
 export function domainsOf(parts: readonly Pick<Part, "account">[]): readonly string[] {
-  const names = new Set(parts.flatMap(({ account }) => Object.keys(account.domains)));
-  const known: readonly string[] = SLIMPAJAMA_DOMAINS;
-  return [
-    ...known.filter((name) => names.has(name)),
-    ...[...names].filter((name) => !known.includes(name)).sort(),
-  ];
+  return inDomainOrder(parts.flatMap(({ account }) => Object.keys(account.domains)));
 }
 
 /** The account of the build. Documents of a given validation set count as held out. */

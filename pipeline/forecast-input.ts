@@ -97,12 +97,13 @@ function look(prepared: Prepared, files: readonly InputFile[]): Promise<Survey> 
 
 /** The thresholds that the build would judge by; null where it would drop nothing. */
 function calibrationOf(
-  { calibration, curator, options }: Prepared,
+  { calibration, curator, options, source }: Prepared,
   samples: CalibrationSample,
 ): Calibration | null {
   if (calibration || options.drop === undefined) return calibration;
   return calibrateOn(samples, {
     ...curator,
+    scoreFields: source.scoreFields ?? [],
     targets: options.drop,
     ...(options.applyTo && { applyTo: options.applyTo }),
   });

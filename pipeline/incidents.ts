@@ -14,6 +14,9 @@ export type QuarantineCode =
   | "empty-text" // the text has no characters
   | "no-domain" // neither a field, the path nor an option says the domain
   | "unmapped-domain" // the domain field holds a name that the map does not know
+  | "no-score" // a score field is not there, or null
+  | "score-not-number" // a score field holds something else
+  | "score-out-of-range" // a score field holds a number that its scale does not allow
   | "too-long" // the line is longer than maxDocumentBytes
   | "fragment"; // part of a line that was torn by an incident
 

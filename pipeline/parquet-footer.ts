@@ -5,6 +5,7 @@
 import { parquetMetadata, parquetSchema, type SchemaTree } from "hyparquet";
 import type { FieldPath } from "./cells.ts";
 import { CODECS, type Codec } from "./codecs.ts";
+import { integerType, type NumberType } from "./numbers.ts";
 import type { TableFile } from "./table-file.ts";
 
 const MAGIC = "PAR1";
@@ -21,6 +22,8 @@ export interface ParquetColumn {
   readonly optional: boolean;
   /** What it holds instead of strings, such as `a number`; null for strings. */
   readonly holds: string | null;
+  /** How its numbers are stored; null where it holds something else, or numbers that are not read (decimals, dates). */
+  readonly number: NumberType | null;
 }
 
 /** A field path in the schema: a column, or something that cannot be one value a row. */
@@ -174,6 +177,7 @@ function fieldOf(
     level,
     optional: tree.element.repetition_type === "OPTIONAL",
     holds: holdsOf(tree),
+    number: numberOf(tree),
   };
 }
 
@@ -188,8 +192,21 @@ function holdsOf({ element }: SchemaTree): string | null {
       : kind === "DECIMAL"
         ? "a number"
         : "binary data";
-  if (type === "FIXED_LEN_BYTE_ARRAY") return kind === "DECIMAL" ? "a number" : "binary data";
+  if (type === "FIXED_LEN_BYTE_ARRAY")
+    return kind === "DECIMAL" || kind === "FLOAT16" ? "a number" : "binary data";
   return "a number";
+}
+
+function numberOf({ element }: SchemaTree): NumberType | null {
+  const { type, logical_type: logical, converted_type: converted } = element;
+  if (type === "FLOAT") return "float";
+  if (type === "DOUBLE") return "double";
+  if (type === "FIXED_LEN_BYTE_ARRAY") return logical?.type === "FLOAT16" ? "half" : null;
+  if (type !== "INT32" && type !== "INT64") return null;
+  const kind = logical?.type ?? converted ?? "INTEGER";
+  if (!/^(INTEGER|U?INT_\d+)$/.test(kind)) return null;
+  const isSigned = logical?.type === "INTEGER" ? logical.isSigned : !kind.startsWith("U");
+  return integerType(type === "INT32" ? 32 : 64, isSigned);
 }
 
 interface Positions {

@@ -7,8 +7,12 @@ import { parquetHeader } from "hyparquet/src/column.js";
 import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
 import type { Cell } from "./cells.ts";
 import { type Codec, decode } from "./codecs.ts";
+import { type NumberType, numberBytes, numbersIn } from "./numbers.ts";
 import type { ParquetColumn } from "./parquet-footer.ts";
 import { decodeHybrid } from "./parquet-levels.ts";
+
+/** A value that is read: the bytes of a string, or a number. */
+export type ParquetValue = Buffer | number;
 
 /** What the header of a page says. */
 export interface PageHeader {
@@ -72,10 +76,16 @@ export function decodePageHeader(bytes: Uint8Array): PageHeader {
   };
 }
 
-/** The values of a dictionary page. Throws an Error that says what is wrong. */
-export function decodeDictionary(header: PageHeader, body: Uint8Array, codec: Codec): readonly Buffer[] {
+/** The values of a dictionary page: numbers where `number` says how they are stored, else strings. Throws an Error that says what is wrong. */
+export function decodeDictionary(
+  header: PageHeader,
+  body: Uint8Array,
+  codec: Codec,
+  number: NumberType | null,
+): readonly ParquetValue[] {
   checkCrc(header, body);
-  return plainStrings(decode(codec, body, header.size), header.rows);
+  const page = decode(codec, body, header.size);
+  return number === null ? plainStrings(page, header.rows) : plainNumbers(page, header.rows, number);
 }
 
 /** The cells of a data page, one a row. Throws an Error that says what is wrong. */
@@ -84,7 +94,7 @@ export function decodeDataPage(
   body: Uint8Array,
   column: ParquetColumn,
   codec: Codec,
-  dictionary: readonly Buffer[] | null,
+  dictionary: readonly ParquetValue[] | null,
 ): readonly Cell[] {
   checkCrc(header, body);
   const { rows } = header;
@@ -101,9 +111,9 @@ export function decodeDataPage(
     if (header.levels && rows - count !== header.levels.nulls)
       throw new RangeError(`${rows - count} nulls, ${header.levels.nulls} stated`);
   }
-  const strings = column.holds === null ? stringsOf(header.encoding, values, count, dictionary) : null;
-  const value: (i: number) => Cell = strings ? (i) => strings[i]! : () => ({ holds: column.holds ?? "" });
-  if (count === rows) return strings ?? Array.from({ length: rows }, (_, i) => value(i));
+  const known = valuesOf(header.encoding, values, count, column, dictionary);
+  const value: (i: number) => Cell = known ? (i) => known[i]! : () => ({ holds: column.holds ?? "" });
+  if (count === rows) return known ?? Array.from({ length: rows }, (_, i) => value(i));
   const nullLevel = column.optional ? column.level - 1 : -1;
   const cells = new Array<Cell>(rows);
   for (let row = 0, next = 0; row < rows; row++) {
@@ -142,28 +152,70 @@ function splitVersion2(
   };
 }
 
-function stringsOf(
+/** The values of a page, without its nulls; null where the column holds what is not read. */
+function valuesOf(
   encoding: string,
   values: Buffer,
   count: number,
-  dictionary: readonly Buffer[] | null,
-): readonly Buffer[] {
+  { holds, number }: ParquetColumn,
+  dictionary: readonly ParquetValue[] | null,
+): readonly ParquetValue[] | null {
+  if (holds !== null && number === null) return null;
+  if (encoding === "PLAIN_DICTIONARY" || encoding === "RLE_DICTIONARY")
+    return indexed(values, count, dictionary);
+  return number === null ? stringsOf(encoding, values, count) : numbersOf(encoding, values, count, number);
+}
+
+function indexed(
+  values: Buffer,
+  count: number,
+  dictionary: readonly ParquetValue[] | null,
+): readonly ParquetValue[] {
+  if (count === 0) return [];
+  if (dictionary === null) throw new Error("it needs a dictionary page, and none is there");
+  if (values.length === 0) throw new RangeError("it has no indices");
+  const indices = decodeHybrid(values.subarray(1), values[0]!, count);
+  return Array.from(indices, (index) => {
+    const value = dictionary[index];
+    if (value === undefined) throw new RangeError(`index ${index} in a dictionary of ${dictionary.length}`);
+    return value;
+  });
+}
+
+function numbersOf(encoding: string, values: Buffer, count: number, type: NumberType): readonly number[] {
+  switch (encoding) {
+    case "PLAIN":
+      return plainNumbers(values, count, type);
+    case "BYTE_STREAM_SPLIT": {
+      const width = numberBytes(type);
+      const bytes = Buffer.alloc(values.length);
+      for (let b = 0; b < width; b++)
+        for (let i = 0; i < count; i++) bytes[i * width + b] = values[b * count + i]!;
+      return plainNumbers(bytes, count, type);
+    }
+    case "DELTA_BINARY_PACKED": {
+      if (count === 0) return [];
+      const is64 = numberBytes(type) === 8;
+      const integers = is64 ? new BigInt64Array(count) : new Int32Array(count);
+      const reader = { view: new DataView(values.buffer, values.byteOffset, values.byteLength), offset: 0 };
+      deltaBinaryUnpack(reader, count, integers);
+      return plainNumbers(Buffer.from(integers.buffer), count, type);
+    }
+    default:
+      throw new Error(`its encoding is ${encoding || "unknown"}, which numbers cannot have`);
+  }
+}
+
+function plainNumbers(bytes: Buffer, count: number, type: NumberType): readonly number[] {
+  if (count * numberBytes(type) !== bytes.length)
+    throw new RangeError(`${count} numbers in ${bytes.length} bytes`);
+  return numbersIn(bytes, type);
+}
+
+function stringsOf(encoding: string, values: Buffer, count: number): readonly Buffer[] {
   switch (encoding) {
     case "PLAIN":
       return plainStrings(values, count);
-    case "PLAIN_DICTIONARY":
-    case "RLE_DICTIONARY": {
-      if (count === 0) return [];
-      if (dictionary === null) throw new Error("it needs a dictionary page, and none is there");
-      if (values.length === 0) throw new RangeError("it has no indices");
-      const indices = decodeHybrid(values.subarray(1), values[0]!, count);
-      return Array.from(indices, (index) => {
-        const value = dictionary[index];
-        if (value === undefined)
-          throw new RangeError(`index ${index} in a dictionary of ${dictionary.length}`);
-        return value;
-      });
-    }
     case "DELTA_LENGTH_BYTE_ARRAY":
       return deltaStrings(values, count, false);
     case "DELTA_BYTE_ARRAY":

@@ -11,7 +11,13 @@ import {
   type ParquetGroup,
   readParquetFooter,
 } from "./parquet-footer.ts";
-import { decodeDataPage, decodeDictionary, decodePageHeader, type PageHeader } from "./parquet-page.ts";
+import {
+  decodeDataPage,
+  decodeDictionary,
+  decodePageHeader,
+  type PageHeader,
+  type ParquetValue,
+} from "./parquet-page.ts";
 import type { Damage } from "./pieces.ts";
 import type { FileRange } from "./range.ts";
 import { ByteWindow, type TableFile } from "./table-file.ts";
@@ -39,7 +45,8 @@ export async function* readParquet(
   }
   const columns = footer.columns;
   const text = textFields(footer, fields);
-  const domain = fields.domain === null ? undefined : footer.field(fields.domain);
+  const domain = fields.domain === null ? undefined : asText(footer.field(fields.domain));
+  const scores = fields.scores.map((path) => footer.field(path));
   let at = start;
   if (!footer.starts && start === 0) {
     yield onlyDamage([{ byteFrom: 0, byteTo: 4, reason: "does not start with PAR1; download it again" }]);
@@ -48,7 +55,7 @@ export async function* readParquet(
   for (const group of footer.groups) {
     if (group.from < start || group.from >= stop) continue;
     const own = { ...group, from: Math.max(at, group.from), chunk: group.chunk };
-    for await (const piece of readGroup(file, own, text, domain)) yield { ...piece, columns };
+    for await (const piece of readGroup(file, own, { text, domain, scores })) yield { ...piece, columns };
     at = group.to;
   }
   if (stop < file.bytes) return;
@@ -61,25 +68,36 @@ export async function* readParquet(
 function textFields(footer: ParquetFooter, { text }: TableFields): readonly ParquetField[] {
   const found: ParquetField[] = [];
   for (const path of text) {
-    const field = footer.field(path);
+    const field = asText(footer.field(path));
     if (field !== undefined) found.push(field);
     if (field !== undefined && footer.columns.includes(path.name)) break;
   }
   return found;
 }
 
+/** A field of which strings are wanted: its numbers are not read. */
+function asText<Field extends ParquetField | undefined>(field: Field): Field {
+  return field && "index" in field ? { ...field, number: null } : field;
+}
+
+/** The fields that are read of a group. */
+interface GroupFields {
+  readonly text: readonly ParquetField[];
+  readonly domain: ParquetField | undefined;
+  readonly scores: readonly (ParquetField | undefined)[];
+}
+
 async function* readGroup(
   file: TableFile,
   group: ParquetGroup,
-  text: readonly ParquetField[],
-  domain: ParquetField | undefined,
+  { text, domain, scores }: GroupFields,
 ): AsyncGenerator<Omit<TablePiece, "columns">> {
   const span = group.to - group.from;
   if (group.rows === 0) {
     yield { rows: null, stored: span, damage: [] };
     return;
   }
-  const needed = [...text, ...(domain ? [domain] : [])].filter((field) => "index" in field);
+  const needed = [...text, domain, ...scores].filter((field) => field !== undefined && "index" in field);
   const chunks = new Map<number, { readonly column: ParquetColumn; readonly chunk: ParquetChunk }>();
   try {
     for (const column of needed) chunks.set(column.index, { column, chunk: group.chunk(column) });
@@ -121,6 +139,7 @@ async function* readGroup(
           rows,
           text: text.map((field) => cellsOf(field, rows)),
           domain: domain === undefined ? null : cellsOf(domain, rows),
+          scores: scores.map((field) => (field === undefined ? null : cellsOf(field, rows))),
           byteFrom: leading?.byteFrom ?? group.from,
           byteTo: leading?.byteTo ?? group.to,
         },
@@ -145,7 +164,7 @@ class PageReader {
   readonly #group: ParquetGroup;
   readonly #column: ParquetColumn;
   readonly #chunk: ParquetChunk;
-  #dictionary: readonly Buffer[] | null = null;
+  #dictionary: readonly ParquetValue[] | null = null;
   /** What is wrong with the dictionary page, and where it starts while nothing else has reported that. */
   #dictionaryFault: string | null = null;
   #dictionaryFrom: number | null = null;
@@ -187,6 +206,11 @@ class PageReader {
       byteTo,
       reason: `${from < to ? `rows ${from} to ${to - 1} of ` : ""}column \`${this.#column.name}\`: ${reason}; download it again`,
     }));
+  }
+
+  /** Whether the values of the column are read. */
+  get #reads(): boolean {
+    return this.#column.holds === null || this.#column.number !== null;
   }
 
   get damaged(): boolean {
@@ -240,8 +264,7 @@ class PageReader {
       }
       this.#window.skip(header.headerBytes + header.bodyBytes);
       if (header.kind === "data") this.#take(header, body, from);
-      else if (header.kind === "dictionary" && this.#column.holds === null)
-        this.#takeDictionary(header, body, from);
+      else if (header.kind === "dictionary" && this.#reads) this.#takeDictionary(header, body, from);
       else this.#stored += this.#window.at - from;
     }
   }
@@ -266,7 +289,7 @@ class PageReader {
 
   #takeDictionary(header: PageHeader, body: Buffer, from: number): void {
     try {
-      this.#dictionary = decodeDictionary(header, body, this.#chunk.codec);
+      this.#dictionary = decodeDictionary(header, body, this.#chunk.codec, this.#column.number);
       this.#stored += this.#window.at - from;
     } catch (error) {
       this.#dictionaryFault = `its dictionary page is corrupt (${(error as Error).message})`;
@@ -278,8 +301,7 @@ class PageReader {
   #take(header: PageHeader, body: Buffer, from: number): void {
     const { rows, encoding } = header;
     const to = this.#window.at;
-    const fault =
-      this.#column.holds === null && encoding.endsWith("_DICTIONARY") ? this.#dictionaryFault : null;
+    const fault = this.#reads && encoding.endsWith("_DICTIONARY") ? this.#dictionaryFault : null;
     this.#rows = rows;
     try {
       if (fault !== null) throw new Error(fault);

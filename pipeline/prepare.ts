@@ -121,7 +121,15 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
 export async function curateSetup(
   options: Pick<
     BuildOptions,
-    "tokenizer" | "tokenizerEngine" | "specialTokens" | "bos" | "eos" | "filters" | "tagOnly" | "drop"
+    | "tokenizer"
+    | "tokenizerEngine"
+    | "specialTokens"
+    | "bos"
+    | "eos"
+    | "filters"
+    | "tagOnly"
+    | "drop"
+    | "source"
   >,
 ): Promise<CurateSetup> {
   const base = {
@@ -130,6 +138,7 @@ export async function curateSetup(
     specialTokens: options.specialTokens ?? "spell",
     bos: options.bos ?? true,
     eos: options.eos ?? false,
+    scoreFields: options.source?.scoreFields ?? [],
     calibration: null,
     tagOnly: options.tagOnly ?? false,
   } as const;

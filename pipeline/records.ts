@@ -5,7 +5,9 @@
 import type { Document } from "../core/document.ts";
 import { type DomainName, domainName } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
-import type { FieldPath } from "./cells.ts";
+import type { FieldValue, ScoreField } from "../filters/index.ts";
+import { type FieldPath, fieldPath } from "./cells.ts";
+import { fieldScores } from "./field-scores.ts";
 import type { QuarantineCode, Quarantined } from "./incidents.ts";
 import type { Line } from "./lines.ts";
 import { DOMAIN_NAMES, domainOfPath } from "./slimpajama.ts";
@@ -25,6 +27,8 @@ export interface SourceOptions {
   readonly domainMap?: Readonly<Record<string, string>>;
   /** Longest line in bytes of JSON; longer ones are scanned past and quarantined. 1 to 536,870,888. Default 67,108,864 (64 MiB). */
   readonly maxDocumentBytes?: number;
+  /** Fields that hold scores to filter by. Default: none. */
+  readonly scoreFields?: readonly ScoreField[];
 }
 
 /** 64 MiB. */
@@ -43,6 +47,7 @@ export function recordParser(source: string, options: SourceOptions = {}): Recor
   const textFields = textFieldsOf(options);
   const maxDocumentBytes = maxDocumentBytesOf(options);
   const domains = domainRule(source, options);
+  const scoresOf = fieldScores(options.scoreFields).read;
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   return (line) => {
@@ -96,7 +101,9 @@ export function recordParser(source: string, options: SourceOptions = {}): Recor
       return refuse("text-not-string", `the text field holds ${kindOf(found)}, not a string`, domain);
     if (found === "") return refuse("empty-text", "the text has no characters", domain);
     if (typeof domain !== "string") return refuse(domain.code, domain.detail, domain);
-    return { source, line: line.line, domain, text: found };
+    const scores = scoresOf((path) => jsonValue(valueAt(value, path)));
+    if (scores !== undefined && "code" in scores) return refuse(scores.code, scores.detail, domain);
+    return { source, line: line.line, domain, text: found, ...(scores && { scores }) };
   };
 }
 
@@ -155,8 +162,11 @@ export function domainRule(source: string, options: SourceOptions): DomainRule {
   return { field, of };
 }
 
-function fieldPath(name: string): FieldPath {
-  return { name, keys: name.split(".") };
+/** What a field of JSON holds, as a score field sees it. */
+function jsonValue(value: unknown): FieldValue {
+  return typeof value === "number" || value === null || value === undefined
+    ? value
+    : { holds: kindOf(value) };
 }
 
 /** What an object's own fields hold at a path: the field of that whole name, else one inside another; undefined for nothing. */

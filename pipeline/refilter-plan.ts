@@ -3,7 +3,8 @@
  */
 import { join, resolve } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
-import { boolean, integer, object, oneOf, type Parser } from "../core/parse.ts";
+import { array, boolean, integer, object, oneOf, optional, type Parser } from "../core/parse.ts";
+import { type ScoreField, scoreField } from "../filters/index.ts";
 import {
   type Gap,
   type Origin,
@@ -59,6 +60,9 @@ const inherited: Parser<Inherited> = object({
   validation,
 });
 
+/** Shards that were imported have no source. */
+const readWith = object({ source: optional(object({ scoreFields: optional(array(scoreField)) })) });
+
 /** Finished shards that are to be filtered anew. */
 export interface RefilterPlan {
   readonly from: string;
@@ -67,6 +71,8 @@ export interface RefilterPlan {
   readonly manifest: ShardManifest;
   readonly origin: Origin;
   readonly gaps: readonly Gap[];
+  /** Those of the filters whose scores the documents brought along. */
+  readonly scoreFields: readonly ScoreField[];
   readonly made: Inherited;
   readonly wanted: Inherited;
 }
@@ -102,6 +108,7 @@ export async function planRefilter(options: RefilterOptions): Promise<RefilterPl
     manifest,
     origin,
     gaps: await readGaps(from),
+    scoreFields: readWith(origin.options, "the options").source?.scoreFields ?? [],
     made,
     wanted: wantedOf(made, options, from),
   };

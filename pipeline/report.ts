@@ -51,6 +51,8 @@ export interface BuildReport {
   readonly withoutValidation: Readonly<Record<string, string>>;
   /** Documents that were kept although a filter would have dropped them, by domain and filter; null where documents are not just tagged. */
   readonly tagged: Readonly<Record<string, Readonly<Record<string, number>>>> | null;
+  /** Domains that each filter of the calibration applies to. */
+  readonly appliesTo: Readonly<Record<string, readonly DomainName[]>>;
   /** Lone surrogates that became U+FFFD. */
   readonly loneSurrogates: number;
   /** Bytes of text that the tokenizer's vocabulary has no piece for, and that are in no token; absent where there are none. */
@@ -61,11 +63,13 @@ export interface BuildReport {
 /** What the report says beside the manifest; kept in the build folder, so that a finished build can say it again. */
 export type Notes = Pick<
   BuildReport,
-  "alarms" | "withoutValidation" | "tagged" | "loneSurrogates" | "lostBytes"
+  "alarms" | "appliesTo" | "withoutValidation" | "tagged" | "loneSurrogates" | "lostBytes"
 >;
 
 async function readNotes(buildFolder: string): Promise<Notes> {
-  return JSON.parse(await readFile(join(buildFolder, "notes.json"), "utf8")) as Notes;
+  const notes = JSON.parse(await readFile(join(buildFolder, "notes.json"), "utf8")) as Notes;
+  // Builds before 0.1 had no such note.
+  return { ...notes, appliesTo: notes.appliesTo ?? {} };
 }
 
 /** Makes the report of a finished build. Reads its notes and its quarantine. */

@@ -4,6 +4,7 @@
  */
 import type { Document } from "../core/document.ts";
 import type { Cell, FieldPath, TableRows } from "./cells.ts";
+import { cellValue, fieldScores } from "./field-scores.ts";
 import type { QuarantineCode, Quarantined } from "./incidents.ts";
 import {
   type DomainResult,
@@ -19,6 +20,7 @@ import { invalidUtf8At } from "./utf8.ts";
 export interface RowParser {
   readonly text: readonly FieldPath[];
   readonly domain: FieldPath | null;
+  readonly scores: readonly FieldPath[];
   readonly maxBytes: number;
   /** The outcome of row `i` of `rows`; `columns` are the names of the table's columns. */
   parse(rows: TableRows, i: number, columns: readonly string[]): Document | Quarantined;
@@ -29,13 +31,19 @@ export function rowParser(source: string, options: SourceOptions = {}): RowParse
   const text = textFieldsOf(options);
   const maxBytes = maxDocumentBytesOf(options);
   const rule = domainRule(source, options);
+  const { paths: scoreFields, read: scoresOf } = fieldScores(options.scoreFields);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
   const domainOf = (cell: Cell): DomainResult => {
     if (cell === null || cell === undefined) return rule.of(cell);
     if (cell instanceof Uint8Array) return rule.of(lenient.decode(cell));
-    const what = "holds" in cell ? cell.holds : `a string of ${cell.bytes} bytes`;
+    const what =
+      typeof cell === "number"
+        ? "a number"
+        : "holds" in cell
+          ? cell.holds
+          : `a string of ${cell.bytes} bytes`;
     return {
       code: "unmapped-domain",
       detail: `\`${rule.field!.name}\` is ${what}, which no domain is mapped to; name another field, or the domain of this input`,
@@ -55,7 +63,10 @@ export function rowParser(source: string, options: SourceOptions = {}): RowParse
     const cell = rows.text.find((cells) => cells[i] !== undefined)?.[i];
     if (cell === undefined) return refuse("no-text", noText(text, columns));
     if (cell === null) return refuse("text-not-string", "the text field holds null, not a string");
-    if ("holds" in cell) return refuse("text-not-string", `the text field holds ${cell.holds}, not a string`);
+    if (typeof cell === "number" || "holds" in cell) {
+      const holds = typeof cell === "number" ? "a number" : cell.holds;
+      return refuse("text-not-string", `the text field holds ${holds}, not a string`);
+    }
     const bytes = cell instanceof Uint8Array ? cell.length : cell.bytes;
     if (!(cell instanceof Uint8Array) || bytes > maxBytes)
       return refuse("too-long", `the text has ${bytes} bytes, more than the ${maxBytes} allowed`);
@@ -69,7 +80,9 @@ export function rowParser(source: string, options: SourceOptions = {}): RowParse
     }
     if (decoded === "") return refuse("empty-text", "the text has no characters");
     if (typeof domain !== "string") return refuse(domain.code, domain.detail);
-    return { source, line: rows.line + i, domain, text: decoded };
+    const scores = scoresOf((_, f) => cellValue(rows.scores[f]?.[i]));
+    if (scores !== undefined && "code" in scores) return refuse(scores.code, scores.detail);
+    return { source, line: rows.line + i, domain, text: decoded, ...(scores && { scores }) };
   };
-  return { text, domain: rule.field, maxBytes, parse };
+  return { text, domain: rule.field, scores: scoreFields, maxBytes, parse };
 }

@@ -44,7 +44,8 @@ export async function* readTable(
     return;
   }
   try {
-    const fields = { text: parser.text, domain: parser.domain, maxBytes: parser.maxBytes };
+    const { text, domain, scores, maxBytes } = parser;
+    const fields = { text, domain, scores, maxBytes };
     for await (const piece of pieces(format, stored, fields, range)) {
       batch.bytesRead += piece.stored;
       read += piece.stored;

@@ -2,6 +2,7 @@
  * The flags that `build`, `calibrate` and `score` share, and what they mean to the pipeline.
  */
 import type { ArgumentsCamelCase, Argv } from "yargs";
+import { parseScoreField } from "../filters/index.ts";
 import { domainName, HeadraceError } from "../index.ts";
 import type { SourceOptions } from "../pipeline/index.ts";
 
@@ -30,10 +31,17 @@ export function curateFlags(args: Argv) {
       describe:
         "ads, fluency, gopher-quality, gopher-repetition, c4-quality, fineweb-quality or model files, comma between [ads,fluency for LLaMA-2's tokenizer, and rule sets that --drop names]",
     })
+    .option("score-field", {
+      type: "string",
+      array: true,
+      describe:
+        "NAME=PATH:high|low[,cut=N][,scale=N][,missing=keep]: a score in the input as a filter that drops high or low values",
+    })
     .option("apply-to", {
       type: "string",
       array: true,
-      describe: "FILTER=DOMAIN,… where a filter applies [commoncrawl,c4]",
+      describe:
+        "FILTER=DOMAIN,… where a filter applies [commoncrawl,c4; a score field where the sample has it]",
     })
     .option("text", {
       type: "string",
@@ -77,6 +85,7 @@ export function curateOptions(args: CurateArguments) {
 function sourceOptions(args: CurateArguments): SourceOptions {
   return {
     ...given({ domainField: args.domainField, domain: args.domain, maxDocumentBytes: args.maxDocumentBytes }),
+    ...(args.scoreField && { scoreFields: args.scoreField.map(parseScoreField) }),
     ...(args.text !== undefined && { textFields: list(args.text) }),
     ...(args.mapDomain && { domainMap: Object.fromEntries(pairs("map-domain", args.mapDomain)) }),
   };

@@ -1,6 +1,7 @@
 /**
  * What a person reads of a build when it is done, or cannot be finished yet.
  */
+import { FILTERED_DOMAINS } from "../filters/index.ts";
 import type { BuildReport, ShardReport, UnfinishedBuild } from "../pipeline/index.ts";
 import { duration, fittedTable, grouped, percent, say, screenWidth, size } from "./display.ts";
 
@@ -62,6 +63,8 @@ export function printBuildReport(report: BuildReport): void {
   for (const [domain, filters] of Object.entries(report.tagged ?? {}))
     for (const [filter, count] of Object.entries(filters))
       if (count > 0) say(`tagged in ${domain} and kept: ${grouped(count)} by ${filter}`);
+  for (const [filter, domains] of Object.entries(report.appliesTo))
+    if (domains.join() !== FILTERED_DOMAINS.join()) say(`${filter} applies to ${domains.join(", ")}`);
   for (const alarm of report.alarms) say(`drift: ${alarm}`);
   for (const [domain, reason] of Object.entries(report.withoutValidation))
     say(`no validation split in ${domain}: ${reason}`);

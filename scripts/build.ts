@@ -182,6 +182,7 @@ const INPUT_FLAGS = {
   bos: true,
   eos: false,
   filters: undefined,
+  "score-field": undefined,
   text: undefined,
   "domain-field": undefined,
   domain: undefined,

@@ -59,6 +59,7 @@ before(async () => {
     filters: ["ads"],
     calibration: null,
     tagOnly: false,
+    scoreFields: [],
   });
 });
 

@@ -38,6 +38,14 @@ test("wrong arguments end with status 2 and one line that says what is wrong", (
       /ads=0\.5 does not say|"ads=0\.5" does not say what 0\.5 is a share of; write ads=0\.5:documents .*\[ERR_ARGUMENT\]$/,
     ],
     [
+      ["build", "--from", "s", "--out", "x", "--drop", "e=1:tokens", "--score-field", "e=e:low"],
+      /--score-field was given with --from, which reads no text; leave it out/,
+    ],
+    [
+      ["build", "in", "--out", "x", "--score-field", "edu=meta.edu"],
+      /score field "edu=meta\.edu" does not say whether high or low values are dropped; write .*\[ERR_ARGUMENT\]$/,
+    ],
+    [
       ["build", "in", "--out", "x", "--shard-size", "many"],
       /--shard-size is "many"; write bytes, or a size such as 512MB/,
     ],
@@ -78,6 +86,46 @@ test("build, score, verify and ledger print one JSON object or line each on stan
   assert.equal(JSON.parse(verified.out).ok, true);
   assert.equal(JSON.parse(headrace("ledger", out, "--json").out).tasks, 2);
   assert.equal(JSON.parse(headrace("inspect", out, "--json", "--sample", "3").out).length, 3);
+});
+
+test("a score of the input is a filter in every command, and a dry run prints a forecast and writes nothing", () => {
+  const folder = temporaryFolder();
+  const corpus = join(folder, "in.jsonl");
+  const lines = Array.from({ length: 60 }, (_, i) =>
+    JSON.stringify({ text: `page ${i}`, edu: i / 20, meta: { redpajama_set_name: "RedPajamaC4" } }),
+  );
+  writeFileSync(corpus, lines.join("\n"));
+  const field = ["--score-field", "edu=edu:low,cut=2", "--filters", "ads"];
+  const out = join(folder, "out");
+  const drop = ["--drop", "edu=0.5:flagged"];
+  const dry = headrace("build", corpus, "--out", out, ...field, ...drop, "--dry-run", "--json");
+  assert.equal(dry.status, 0, dry.said.join("\n"));
+  const forecast = JSON.parse(dry.out);
+  assert.deepEqual([forecast.basis, forecast.dropped.edu.value], ["whole input", 20]);
+  assert.match(dry.said.join("\n"), /nothing was written; the same command without --dry-run builds/);
+  assert.deepEqual(readdirSync(folder), ["in.jsonl"]);
+  const built = headrace("build", corpus, "--out", out, ...field, ...drop, "--json");
+  assert.equal(JSON.parse(built.out).dropped.edu, 20);
+  assert.match(built.said.join("\n"), /^edu applies to c4$/m);
+  const [first] = headrace("score", corpus, ...field).out.split("\n");
+  assert.deepEqual(Object.keys(JSON.parse(first!)), ["source", "line", "domain", "ads", "edu"]);
+  const shown = JSON.parse(headrace("inspect", out, "--filter", "edu", "--near-threshold", "--json").out);
+  assert.ok(
+    shown.some(({ split, score }: { split: string; score: number }) => split === "dropped" && score < 1),
+  );
+  const file = join(folder, "thresholds.json");
+  assert.equal(headrace("calibrate", corpus, ...field, ...drop, "--out", file).status, 0);
+  const from = headrace(
+    "build",
+    "--from",
+    out,
+    "--calibration",
+    file,
+    "--out",
+    join(folder, "anew"),
+    "--json",
+  );
+  assert.equal(JSON.parse(from.out).dropped.edu, 20);
 });
 
 test("input that could not be read ends with status 3 after the build, and a damaged shard with status 1, named", () => {
