@@ -8,6 +8,7 @@ import {
   type ArrowFooter,
   type ArrowMessage,
   arrowMagic,
+  MAGIC_BYTES,
   MAX_PADDING,
   readArrowFooter,
   readArrowMessage,
@@ -18,7 +19,6 @@ import type { Damage } from "./pieces.ts";
 import type { FileRange } from "./range.ts";
 import type { TableFile } from "./table-file.ts";
 
-const MAGIC_BYTES = 8;
 /** Rows a piece where no column is read. */
 const BLANK_ROWS = 8192;
 

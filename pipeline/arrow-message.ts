@@ -12,6 +12,8 @@ const MAX_METADATA_BYTES = 64 * 1024 * 1024;
 export const MAX_PADDING = 64;
 const CONTINUATION = 0xffffffff;
 const MAGIC = "ARROW1";
+/** The magic at the start of a file, with its padding. */
+export const MAGIC_BYTES = 8;
 
 /** A buffer of a record batch in the file. */
 export interface ArrowRegion {
@@ -87,6 +89,20 @@ export async function readArrowMessage(file: TableFile, from: number, end: numbe
     default:
       return { ...place, kind: "other" };
   }
+}
+
+/** Rows of all record batches, by their metadata: two reads a message. Throws an Error that says what is wrong. */
+export async function arrowRows(file: TableFile): Promise<number> {
+  const { starts, ends } = await arrowMagic(file);
+  const end = starts || ends ? (await readArrowFooter(file)).from : file.bytes;
+  let rows = 0;
+  for (let at = starts ? MAGIC_BYTES : 0; at < end; ) {
+    const message = await readArrowMessage(file, at, end);
+    if (message.kind === "end") break;
+    if (message.kind === "batch") rows += message.batch.rows;
+    at = message.to;
+  }
+  return rows;
 }
 
 function decodeBatch(table: FlatTable, bodyAt: number, to: number): ArrowBatch {

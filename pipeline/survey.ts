@@ -4,11 +4,13 @@
  */
 import type { DomainName } from "../core/domain.ts";
 import type { CalibrationSample } from "../filters/index.ts";
+import { arrowRows } from "./arrow-message.ts";
 import type { SourceChunk } from "./batch.ts";
 import type { Curator } from "./curator.ts";
 import type { InputFile } from "./inputs.ts";
 import { readParquetFooter } from "./parquet-footer.ts";
 import { collectSample, type SampledDocument } from "./sample.ts";
+import { isTable, type TableFormat } from "./sniff.ts";
 import { readSource, type SourceOptions } from "./source.ts";
 import { TableFile } from "./table-file.ts";
 
@@ -116,22 +118,29 @@ class Look {
     };
   }
 
-  /** A parquet file goes by rows: of a row group that is read in part only the bytes of one column are counted yet. */
+  /** A table goes by rows: of a row group or record batch that is read in part too many or too few bytes are counted yet. */
   async #sampledBytes(): Promise<number> {
-    const { path, bytes, format } = this.#file;
+    const { bytes, format } = this.#file;
     const sampled = Math.min(bytes, this.#sampled);
-    if (format !== "parquet" || sampled === bytes) return sampled;
-    const rows = await parquetRows(path, bytes);
+    if (!isTable(format) || sampled === bytes) return sampled;
+    const rows = await tableRows(this.#file, format);
     return rows === 0 ? sampled : Math.min(bytes, ((this.#nextLine - 1) / rows) * bytes);
   }
 }
 
-/** Rows of a parquet file by its footer; 0 where that cannot be read. */
-async function parquetRows(path: string, bytes: number): Promise<number> {
+/** Rows of a table by what it says of itself; 0 where that cannot be read. */
+async function tableRows({ path, bytes }: InputFile, format: TableFormat): Promise<number> {
   const stored = await TableFile.open(path, bytes);
   if (typeof stored === "string") return 0;
   try {
-    return (await readParquetFooter(stored)).groups.reduce((sum, { rows }) => sum + rows, 0);
+    switch (format) {
+      case "parquet":
+        return (await readParquetFooter(stored)).groups.reduce((sum, { rows }) => sum + rows, 0);
+      case "arrow":
+        return await arrowRows(stored);
+      default:
+        return format satisfies never;
+    }
   } catch {
     return 0;
   } finally {
