@@ -45,7 +45,7 @@ export function oneOf<const T extends string | number>(...allowed: readonly T[])
 export function array<T>(element: Parser<T>): Parser<readonly T[]> {
   return (value, at) =>
     Array.isArray(value)
-      ? value.map((item, i) => element(item, `${at}[${i}]`))
+      ? value.map((item, i) => part(element, item, () => `${at}[${i}]`))
       : mismatch(at, value, "a list");
 }
 
@@ -53,7 +53,10 @@ export function array<T>(element: Parser<T>): Parser<readonly T[]> {
 export function record<T>(element: Parser<T>): Parser<Readonly<Record<string, T>>> {
   return (value, at) =>
     Object.fromEntries(
-      Object.entries(asObject(value, at)).map(([key, item]) => [key, element(item, `${at}.${key}`)]),
+      Object.entries(asObject(value, at)).map(([key, item]) => [
+        key,
+        part(element, item, () => `${at}.${key}`),
+      ]),
     );
 }
 
@@ -74,6 +77,7 @@ export function object<S extends Shape>(
   shape: S,
   options?: { readonly strict?: boolean },
 ): Parser<Parsed<S>> {
+  const fields = Object.entries(shape);
   return (value, at) => {
     const source = asObject(value, at);
     if (options?.strict) {
@@ -85,12 +89,12 @@ export function object<S extends Shape>(
           `no such field; known: ${Object.keys(shape).join(", ")}`,
         );
     }
-    const entries: [string, unknown][] = [];
-    for (const [key, parser] of Object.entries(shape)) {
-      const parsed = parser(source[key], `${at}.${key}`);
-      if (parsed !== undefined) entries.push([key, parsed]);
+    const parsed: Record<string, unknown> = {};
+    for (const [key, parser] of fields) {
+      const field = part(parser, source[key], () => `${at}.${key}`);
+      if (field !== undefined) parsed[key] = field;
     }
-    return Object.fromEntries(entries) as Parsed<S>;
+    return parsed as Parsed<S>;
   };
 }
 
@@ -103,6 +107,18 @@ export function parseJson<T>(text: string, parser: Parser<T>, subject: string): 
     throw new HeadraceError("ERR_PARSE", `${subject} is not JSON: ${(cause as Error).message}`, { cause });
   }
   return parser(value, subject);
+}
+
+/**
+ * Parses a part of a value. Where it lies is put into words only when it is wrong, by parsing it again: a manifest has a million parts,
+ * and naming each took most of the time that reading it did.
+ */
+function part<T>(parser: Parser<T>, value: unknown, at: () => string): T {
+  try {
+    return parser(value, "");
+  } catch {
+    return parser(value, at());
+  }
 }
 
 function asObject(value: unknown, at: string): Readonly<Record<string, unknown>> {

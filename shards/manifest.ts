@@ -2,11 +2,12 @@
  * `manifest.json`: what a folder of shards holds, with the hash and the byte positions of everything (docs/format.md 1.2 and 1.4).
  * A function of the build's inputs alone: no time, host or path outside the folder.
  */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
-import { hashOf } from "../core/hash.ts";
+import { canonicalJson } from "../core/hash.ts";
 import {
   array,
   boolean,
@@ -154,22 +155,19 @@ export async function writeManifest(dir: string, value: ShardManifest): Promise<
   await writeFileWhole(join(dir, MANIFEST), formatManifest(parseManifest(value)));
 }
 
-/** What a schedule binds itself to: sha256 over the tokenizer and every shard's path, counts and hash (docs/format.md 1.2). */
+/**
+ * What a schedule binds itself to: sha256 of the canonical JSON of format, tokenizer, token type, domains, and every shard's path, counts and hash
+ * (docs/format.md 1.2). The shards' part is put together by hand, fields in their canonical order, since there may be tens of thousands.
+ */
 export function manifestFingerprint(of: Omit<ShardManifest, "fingerprint">): string {
-  return hashOf({
-    format: of.format,
-    tokenizer: of.tokenizer,
-    tokenType: of.tokenType,
-    domains: of.domains,
-    shards: of.shards.map(({ path, split, domain, documents, tokens, sha256 }) => ({
-      path,
-      split,
-      domain,
-      documents,
-      tokens,
-      sha256,
-    })),
-  });
+  const { format, tokenizer, tokenType, domains } = of;
+  const [head = "", tail = ""] = canonicalJson({ format, tokenizer, tokenType, domains, shards: [] }).split(
+    '"shards":[]',
+  );
+  const digest = createHash("sha256").update(`${head}"shards":[`);
+  for (const [i, { documents, domain, path, sha256, split, tokens }] of of.shards.entries())
+    digest.update(`${i > 0 ? "," : ""}${JSON.stringify({ documents, domain, path, sha256, split, tokens })}`);
+  return digest.update(`]${tail}`).digest("hex");
 }
 
 /** JSON with a line for each shard, table and field, so that two manifests can be compared with `diff`. */
