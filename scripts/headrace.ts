@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import yargs, { type CommandModule } from "yargs";
 import { hideBin } from "yargs/helpers";
+import { begin } from "./begin.ts";
 import { build } from "./build.ts";
 import { calibrate } from "./calibrate.ts";
 import { say } from "./display.ts";
@@ -34,6 +35,7 @@ const COMMANDS: readonly CommandModule[] = [
   exportShards,
   importTokens,
   train,
+  begin,
   replay,
   where,
   simulate,

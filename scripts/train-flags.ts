@@ -3,7 +3,7 @@
  */
 import type { ArgumentsCamelCase, Argv } from "yargs";
 import type { RuleName } from "../samplers/index.ts";
-import type { TrainOptions } from "../trainer/index.ts";
+import type { RunOptions, TrainOptions } from "../trainer/index.ts";
 import { tokensOf } from "./amount.ts";
 import { given } from "./build-options.ts";
 
@@ -17,29 +17,35 @@ export const RULE_CHOICES = [
   "odm",
 ] as const satisfies readonly RuleName[];
 
-/** Flags on the shape of batches, what is evaluated, and how long to wait for a trainer. */
-export function runFlags(args: Argv) {
+/** Flags on the shape of batches and what is evaluated. */
+export function shapeFlags(args: Argv) {
   return args
     .option("row", { type: "number", default: 4096, describe: "tokens a row" })
     .option("batch", { type: "number", default: 3584, describe: "rows a global batch" })
     .option("seed", { type: "number", default: 0, describe: "of the order of rows" })
     .option("evaluation-row", { type: "number", describe: "tokens a row of evaluation [--row]" })
-    .option("evaluation-tokens", { type: "string", describe: "tokens a domain to evaluate on [131,072]" })
+    .option("evaluation-tokens", { type: "string", describe: "tokens a domain to evaluate on [131,072]" });
+}
+
+/** `shapeFlags`, and how long to wait for a trainer. */
+export function runFlags(args: Argv) {
+  return shapeFlags(args)
     .option("start-timeout", { type: "number", describe: "seconds until the trainer connects [300]" })
     .option("timeout", { type: "number", describe: "seconds of silence after which a trainer hangs [60]" })
     .option("stall-timeout", { type: "number", describe: "seconds without a batch or a report [3600]" });
 }
 
+/** The parsed flags of `shapeFlags`. */
+export type ShapeArguments = ArgumentsCamelCase<
+  ReturnType<typeof shapeFlags> extends Argv<infer T> ? T : never
+>;
 /** The parsed flags of `runFlags`. */
 export type RunArguments = ArgumentsCamelCase<ReturnType<typeof runFlags> extends Argv<infer T> ? T : never>;
 
-/** Options of a run from the flags. Throws ERR_ARGUMENT. */
-export function runOptions(
-  args: RunArguments,
-): Pick<
-  TrainOptions,
-  "rowTokens" | "batchRows" | "seed" | "evaluation" | "startSeconds" | "timeoutSeconds" | "stallSeconds"
-> {
+/** Options of a run from the flags of its shape. Throws ERR_ARGUMENT. */
+export function shapeOptions(
+  args: ShapeArguments,
+): Pick<RunOptions, "rowTokens" | "batchRows" | "seed" | "evaluation"> {
   return {
     rowTokens: args.row,
     batchRows: args.batch,
@@ -51,10 +57,79 @@ export function runOptions(
           ? undefined
           : tokensOf("evaluation-tokens", args.evaluationTokens),
     }),
+  };
+}
+
+/** `shapeOptions`, and the waits. Throws ERR_ARGUMENT. */
+export function runOptions(
+  args: RunArguments,
+): ReturnType<typeof shapeOptions> & Pick<TrainOptions, "startSeconds" | "timeoutSeconds" | "stallSeconds"> {
+  return {
+    ...shapeOptions(args),
     ...given({
       startSeconds: args.startTimeout,
       timeoutSeconds: args.timeout,
       stallSeconds: args.stallTimeout,
+    }),
+  };
+}
+
+/** Flags on the weights of a run and its length, which `train` and `begin` share. */
+export function planFlags<T>(args: Argv<T>) {
+  return args
+    .option("policy", {
+      type: "string",
+      default: "dynamic-llama",
+      describe:
+        "llama, sheared, uniform, proportional, temperature=T, unimax=N, dynamic-llama, dynamic-uniform, or JSON: weights, or weights at points of the run",
+    })
+    .option("tokens", { type: "string", demandOption: true, describe: "length of the run: 200B, 10M" })
+    .option("every", {
+      type: "string",
+      describe: "tokens between two loss reports [2.5B if the policy needs them]",
+    })
+    .option("reference", { type: "string", describe: "reference.json, or a published model [llama-2-7b]" })
+    .option("rule", { choices: RULE_CHOICES, describe: "of a dynamic policy [softmax]" })
+    .option("as-published", { type: "boolean", default: false, describe: "without guard rails" })
+    .option("lag", {
+      type: "number",
+      default: 0,
+      describe: "batches the trainer fetches ahead of a report",
+    })
+    .option("lookahead", {
+      choices: [0, 1] as const,
+      default: 0 as const,
+      describe: "1: rows of L + 1 tokens",
+    })
+    .option("exhaustion", {
+      choices: ["repeat", "redistribute", "stop", "error"] as const,
+      default: "repeat" as const,
+      describe: "when a domain has given all its rows",
+    })
+    .option("epochs", {
+      type: "number",
+      describe: "passes over a domain before that [no limit; 1 unless repeat]",
+    });
+}
+
+/** The parsed flags of `planFlags`. */
+export type PlanArguments = ArgumentsCamelCase<
+  ReturnType<typeof planFlags<object>> extends Argv<infer T> ? T : never
+>;
+
+/** Options of a run from the flags. Throws ERR_ARGUMENT. */
+export function planOptions(args: PlanArguments): Omit<RunOptions, "shards" | "out"> {
+  return {
+    policy: args.policy,
+    tokens: tokensOf("tokens", args.tokens),
+    lookahead: args.lookahead === 1 ? 1 : 0,
+    exhaustion: { policy: args.exhaustion, epochs: args.epochs ?? null },
+    asPublished: args.asPublished,
+    lag: args.lag,
+    ...given({
+      everyTokens: args.every === undefined ? undefined : tokensOf("every", args.every),
+      rule: args.rule,
+      reference: args.reference,
     }),
   };
 }

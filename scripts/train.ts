@@ -2,18 +2,17 @@
  * `headrace train`: drives a trainer over shards, and moves the weights of the domains by the losses it reports.
  */
 import type { TrainProgress, TrainReport } from "../trainer/index.ts";
-import { tokensOf } from "./amount.ts";
 import { given } from "./build-options.ts";
 import { command } from "./command.ts";
 import { duration, grouped, Progress, percent, printJson, say, sparkline, table } from "./display.ts";
-import { RULE_CHOICES, runFlags, runOptions, untilInterrupted } from "./train-flags.ts";
+import { planFlags, planOptions, runFlags, runOptions, untilInterrupted } from "./train-flags.ts";
 
 /** The command. */
 export const train = command({
   command: "train <shards>",
   describe: "drive a trainer, re-weighting the domains from its losses",
   flags: (args) =>
-    runFlags(args)
+    planFlags(runFlags(args))
       .positional("shards", { type: "string", demandOption: true, describe: "folder of shards" })
       .option("out", { type: "string", demandOption: true, describe: "run folder: made, or gone on with" })
       .option("trainer", {
@@ -27,39 +26,6 @@ export const train = command({
         describe: "start nothing; print where to connect",
       })
       .option("listen", { type: "string", describe: "tcp:host:port or unix:/path [a private socket]" })
-      .option("policy", {
-        type: "string",
-        default: "dynamic-llama",
-        describe:
-          "llama, sheared, uniform, proportional, temperature=T, unimax=N, dynamic-llama, dynamic-uniform, or JSON: weights, or weights at points of the run",
-      })
-      .option("tokens", { type: "string", demandOption: true, describe: "length of the run: 200B, 10M" })
-      .option("every", {
-        type: "string",
-        describe: "tokens between two loss reports [2.5B if the policy needs them]",
-      })
-      .option("reference", { type: "string", describe: "reference.json, or a published model [llama-2-7b]" })
-      .option("rule", { choices: RULE_CHOICES, describe: "of a dynamic policy [softmax]" })
-      .option("as-published", { type: "boolean", default: false, describe: "without guard rails" })
-      .option("lag", {
-        type: "number",
-        default: 0,
-        describe: "batches the trainer fetches ahead of a report",
-      })
-      .option("lookahead", {
-        choices: [0, 1] as const,
-        default: 0 as const,
-        describe: "1: rows of L + 1 tokens",
-      })
-      .option("exhaustion", {
-        choices: ["repeat", "redistribute", "stop", "error"] as const,
-        default: "repeat" as const,
-        describe: "when a domain has given all its rows",
-      })
-      .option("epochs", {
-        type: "number",
-        describe: "passes over a domain before that [no limit; 1 unless repeat]",
-      })
       .option("json", {
         type: "boolean",
         default: false,
@@ -70,15 +36,10 @@ export const train = command({
     const progress = new Progress("train");
     const report = await trainer.train({
       ...runOptions(args),
+      ...planOptions(args),
       shards: args.shards,
       out: args.out,
       trainer: args.attach ? null : args.trainer,
-      policy: args.policy,
-      tokens: tokensOf("tokens", args.tokens),
-      lookahead: args.lookahead === 1 ? 1 : 0,
-      exhaustion: { policy: args.exhaustion, epochs: args.epochs ?? null },
-      asPublished: args.asPublished,
-      lag: args.lag,
       signal: untilInterrupted(),
       onAttach: ({ address, token }) => {
         say(`${trainer.ADDRESS_VARIABLE}=${address}`);
@@ -86,12 +47,7 @@ export const train = command({
         say("put these two into the trainer's environment and start it");
       },
       onProgress: showProgress(progress),
-      ...given({
-        everyTokens: args.every === undefined ? undefined : tokensOf("every", args.every),
-        rule: args.rule,
-        reference: args.reference,
-        listen: args.listen,
-      }),
+      ...given({ listen: args.listen }),
     });
     progress.end();
     printTrainReport(report);

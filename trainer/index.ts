@@ -28,6 +28,7 @@ export {
 export type { TrainProgress } from "./recorder.ts";
 export { measureReference, type ReferenceOptions, type ReferenceReport } from "./reference.ts";
 export { type Reference, readReference, referenceFor, writeReference } from "./reference-file.ts";
+export { type BegunRun, beginRun, type RunOptions } from "./run-plan.ts";
 export { runSession, type SessionOptions, type SessionTimes } from "./session.ts";
 export {
   commandLine,
@@ -37,6 +38,6 @@ export {
   startSubprocess,
   type TrainerCommand,
 } from "./subprocess.ts";
-export { type TrainOptions, train, trainDomains } from "./train.ts";
+export { type TrainOptions, train } from "./train.ts";
 export type { StageReport, TrainReport } from "./train-report.ts";
 export { resolveTrainer } from "./trainers.ts";
