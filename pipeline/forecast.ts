@@ -68,8 +68,8 @@ export interface Forecast extends Expected {
     readonly peak: Estimate;
     readonly free: number | null;
   };
-  /** Expected time of the whole build with `workers` threads. */
-  readonly seconds: number;
+  /** Time that the build takes at least with `workers` threads: what could be measured before it. */
+  readonly secondsAtLeast: number;
   readonly workers: number;
   /** What the figures take for granted, as sentences. */
   readonly assumptions: readonly string[];
@@ -144,7 +144,7 @@ export async function forecastOf(outlook: Outlook): Promise<Forecast> {
     heldOutTokensAtMost: heldOutAtMost(domains, outlook.validationTokens),
     shards,
     disk: { ...disk, free },
-    seconds: secondsOf({ ...outlook.work, bytes: disk.peak.value }),
+    secondsAtLeast: secondsOf({ ...outlook.work, bytes: disk.peak.value }),
     workers: outlook.work.workers,
     assumptions: outlook.assumptions,
     notices: [

@@ -1,7 +1,7 @@
 /**
  * Totals of a corpus from the beginnings of some of its files: the ratio estimator over files as clusters (Cochran, Sampling Techniques,
- * 3rd ed., chapters 6 and 11), one stratum a kind of file. A file is one draw, for the records of a file are alike; so the spread between files,
- * each carried from its sampled bytes to its whole length, says how far off the total may be. Pure: no files, no clock, no chance.
+ * 3rd ed., chapters 6 and 11), one stratum a kind of file. A file is one draw, for the records of a file are alike; so how much the
+ * files stray from what their sampled bytes let one expect says how far off the total may be. Pure: no files, no clock, no chance.
  * What it gives up: it takes the sampled files as drawn at random, and the beginning of a file as typical of it.
  */
 
@@ -26,9 +26,8 @@ export interface SampledFile {
 const SMALL_STRATA = 0.01;
 
 interface Stratum {
-  /** Bytes of all files, and of those that were sampled. */
+  /** Bytes of all files. */
   bytes: number;
-  sampledFileBytes: number;
   /** Bytes that were sampled. */
   sampled: number;
   /** Positions of the sampled files in the list of all. */
@@ -70,22 +69,16 @@ function totalOf(
 ): { readonly value: number; readonly variance: number; readonly seen: number } {
   const seen = stratum.files.reduce((sum, i) => sum + counted[i]!, 0);
   if (isWhole(stratum)) return { value: seen, variance: 0, seen };
-  const carried = stratum.files.map((i) => (counted[i]! * files[i]!.bytes) / files[i]!.sampled);
-  const all = carried.reduce((sum, count) => sum + count, 0);
-  const value = all * (stratum.bytes / stratum.sampledFileBytes);
-  const ratio = all / stratum.sampledFileBytes;
+  const { bytes, sampled } = stratum;
+  const value = seen * (bytes / sampled);
   const n = stratum.files.length;
   if (n < 2) return { value, variance: seen === 0 ? 0 : Number.POSITIVE_INFINITY, seen };
   const squares = stratum.files.reduce(
-    (sum, i, at) => sum + (carried[at]! - ratio * files[i]!.bytes) ** 2,
+    (sum, i) => sum + (counted[i]! - (seen * files[i]!.sampled) / sampled) ** 2,
     0,
   );
-  const unsampled = 1 - stratum.sampled / stratum.bytes;
-  return {
-    value,
-    variance: (stratum.bytes / stratum.sampledFileBytes) ** 2 * (n / (n - 1)) * squares * unsampled,
-    seen,
-  };
+  const variance = (bytes / sampled) ** 2 * (n / (n - 1)) * squares * (1 - sampled / bytes);
+  return { value, variance, seen };
 }
 
 /** The strata, such as have no sampled file, or are small and have one, joined to the largest. */
@@ -94,13 +87,12 @@ function strataOf(files: readonly SampledFile[]): readonly Stratum[] {
   for (const [i, { stratum: name, bytes, sampled }] of files.entries()) {
     let stratum = byName.get(name);
     if (!stratum) {
-      stratum = { bytes: 0, sampledFileBytes: 0, sampled: 0, files: [] };
+      stratum = { bytes: 0, sampled: 0, files: [] };
       byName.set(name, stratum);
     }
     stratum.bytes += bytes;
     if (sampled === 0) continue;
     stratum.sampled += sampled;
-    stratum.sampledFileBytes += bytes;
     stratum.files.push(i);
   }
   const all = [...byName.values()];
@@ -110,10 +102,9 @@ function strataOf(files: readonly SampledFile[]): readonly Stratum[] {
     stratum !== largest &&
     !isWhole(stratum) &&
     (stratum.files.length === 0 || (stratum.files.length === 1 && stratum.bytes <= SMALL_STRATA * total));
-  for (const { bytes, sampled, sampledFileBytes, files: few } of all.filter(joins)) {
+  for (const { bytes, sampled, files: few } of all.filter(joins)) {
     largest.bytes += bytes;
     largest.sampled += sampled;
-    largest.sampledFileBytes += sampledFileBytes;
     largest.files.push(...few);
   }
   return all.filter((stratum) => !joins(stratum));

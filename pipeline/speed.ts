@@ -1,5 +1,5 @@
 /**
- * How long a build will take, from what one thread was measured to do here and now. Clocks decide it, so it is not the same twice.
+ * How long a build will take at least, from what one thread was measured to do here and now. Clocks decide it, so it is not the same twice.
  */
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
@@ -35,7 +35,7 @@ export function hashBytesPerSecond(): number {
   return hashRate;
 }
 
-/** Seconds from start to end: reading and hashing divided by the threads, what runs before them as it is. */
+/** Seconds from start to end, at least: reading and hashing divided by the threads, what runs before them as it is. */
 export function secondsOf({ readSeconds, beforeSeconds, bytes, workers }: Work): number {
   return beforeSeconds + (readSeconds + bytes / hashBytesPerSecond()) / threadsOf(workers);
 }

@@ -60,7 +60,7 @@ export function printForecast(forecast: Forecast): void {
       ["tokens left", ...counts(tokens.left)],
       ["disk", ...bytes(disk.total)],
       ["at the peak", ...bytes(disk.peak)],
-      ["time", duration(forecast.seconds), `with ${forecast.workers} workers`],
+      ["time from", duration(forecast.secondsAtLeast), `with ${forecast.workers} workers`],
     ]),
   );
   say();
