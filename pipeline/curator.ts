@@ -93,6 +93,11 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
       const inner = front === 0 ? buffer.ids : buffer.ids.subarray(front);
       scoreDocument(document.text, inner, count - around, scores);
       if (document.scores) scores.set(document.scores, loaded.length);
+      else if (setup.scoreFields.length > 0)
+        throw new HeadraceError(
+          "ERR_ACCOUNT",
+          `${document.source}:${document.line} was read without its score fields; read it with the source options that name them`,
+        );
       const verdict = judge(scores, document.domain, cascade);
       const judged = { tokens: buffer.ids, count, scores };
       return setup.tagOnly && verdict.kind === "drop"
