@@ -100,6 +100,26 @@ test("where the sample is the whole input the forecast is the build's account, a
   });
 });
 
+test("a validation set that is given is read, judged and counted too; tags drop nothing", async () => {
+  const corpus = join(root, "given");
+  writeCorpus(join(corpus, "train"), 2, 100);
+  writeCorpus(join(corpus, "validation"), 1, 60);
+  const options = {
+    inputs: [join(corpus, "train")],
+    validation: [join(corpus, "validation")],
+    drop: DROP,
+    out: join(root, "given-out"),
+  };
+  const forecast = await forecastBuild(options);
+  assert.equal(forecast.heldOutTokensAtMost, null);
+  const report = await build(options);
+  assert.equal(report.read, 260);
+  assert.deepEqual(values(estimates(forecast)), counts(report));
+  assert.ok(holds(forecast.disk.total, await bytesOnDisk(report.out)));
+  const tagged = await forecastBuild({ ...options, out: join(root, "tagged"), tagOnly: true });
+  assert.deepEqual([tagged.left.value, tagged.dropped["ads"]!.value], [260, 0]);
+});
+
 test("a sample of many files comes within 10 % of the build, and its intervals hold the truth", async () => {
   const corpus = join(root, "many");
   for (let file = 0; file < 24; file++) {
