@@ -6,11 +6,11 @@ Importing it loads numpy and nothing else; torch is loaded by headrace.train and
 from . import loop
 from .client import Client, connect
 from .errors import HeadraceError
-from .losses import LossSum, make_report
+from .losses import DomainLosses, LossSum, make_report
 from .manifest import Manifest, read_manifest
 from .plan import Plan, Rows, add_served, rank_positions
 from .reader import ShardReader
-from .reweighting import reweight
+from .reweighting import next_report, reweight
 from .sampler import Batch, Sampler
 from .schedule import Schedule, parse_schedule, read_schedule
 
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Batch",
     "Client",
+    "DomainLosses",
     "HeadraceError",
     "LossSum",
     "Manifest",
@@ -31,6 +32,7 @@ __all__ = [
     "connect",
     "loop",
     "make_report",
+    "next_report",
     "parse_schedule",
     "rank_positions",
     "read_manifest",

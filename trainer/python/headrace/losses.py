@@ -8,6 +8,8 @@ import os
 import secrets
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
+import numpy as np
+
 from . import parse
 from .commit import sync_folder
 from .errors import HeadraceError
@@ -24,6 +26,28 @@ class LossSum(NamedTuple):
 
     loss_sum: float
     tokens: int
+
+
+class DomainLosses:
+    """Losses of rows since the last report, added up by domain. A domain that gave no row is absent from the report, which `reweight` refuses."""
+
+    def __init__(self, domains: Sequence[str]) -> None:
+        """`domains` in the order that rows are numbered by (a sampler's `domains`)."""
+        self.domains = tuple(domains)
+        self.sums = np.zeros((2, len(self.domains)))
+        """Nats, and tokens, of each domain: what ranks add up over each other before a report. float64."""
+
+    def add(self, domains: Any, nats: Any, tokens: Any) -> None:
+        """Adds rows: the domain of each, its nats summed over its predicted tokens, and how many those are (one number for all, or one a row)."""
+        index = np.asarray(domains)
+        np.add.at(self.sums[0], index, np.asarray(nats, dtype=np.float64))
+        np.add.at(self.sums[1], index, np.asarray(tokens, dtype=np.float64))
+
+    def report(self, measured_at: int, kind: str = "training") -> Report:
+        """The report of what was added, after `measured_at` batches; begins anew."""
+        found = {name: LossSum(nats, int(n)) for name, nats, n in zip(self.domains, *self.sums.tolist()) if n}
+        self.sums[:] = 0
+        return make_report(measured_at, kind, found)
 
 
 def make_report(measured_at: int, kind: str, losses: Mapping[str, LossSum]) -> Report:
