@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hashOf } from "../../core/hash.ts";
 import { ledgerSummary } from "../../pipeline/index.ts";
-import { lineOf, tree, writeCorpus, writeFile } from "../pipeline/corpus.ts";
+import { lineOf, textOf, tree, writeCorpus, writeFile } from "../pipeline/corpus.ts";
 import { formFile } from "../pipeline/tokenizer/byte-level-forms.ts";
 import { type Disturbance, type Ended, run } from "./disturbed.ts";
 import type { Fault } from "./faults.ts";
@@ -16,6 +16,7 @@ export const PHASES = {
   claim:
     /^(mkdir|open|write|sync|close|rename|link|unlink) \.build\/(lock|\.?build\.json)|^rm [a-z]+(\.jsonl?)?$/,
   calibration: /^\w+ \.build\/\.?calibration-/,
+  scan: /^\w+ \.build\/scans(\/|$)/,
   tasks: /^(mkdir|open|write|sync|close|rename) \.build\/tasks\//,
   compaction: /^(mkdir|open|write|sync|close|rename) (train|validation|dropped)\//,
   finish:
@@ -36,10 +37,14 @@ export function disturbedBuilds(folder: string) {
   // A file that is cut, and records that are no documents: a quarantine and incidents to get right as well.
   const cut = readFileSync(join(corpus, "example_train_4.jsonl.zst"));
   writeFileSync(join(corpus, "example_train_4.jsonl.zst"), cut.subarray(0, cut.length - 9));
+  // A file that is cut for several workers.
+  const lines = Array.from({ length: 90 }, (_, i) => lineOf(textOf(i, 60), "RedPajamaGithub"));
+  writeFile(join(corpus, "big.jsonl"), lines.join(""));
   writeFile(join(corpus, "zz.jsonl"), `not json\n{"text":""}\n${lineOf("a document", "RedPajamaBook")}`);
   const options = [
     ...["--drop", "gopher-repetition=0.3:documents,fineweb-quality=0.2:documents"],
     ...["--tokenizer", formFile("smollm-2"), "--no-bos", "--eos", "--section-records", "40"],
+    ...["--task-size", "15kB"],
   ];
   return {
     build: (out: string, disturbance: Disturbance = {}): Promise<Ended> =>
