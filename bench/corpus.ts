@@ -16,21 +16,28 @@ export interface Corpus {
   readonly megabytes: number;
 }
 
-/** Writes `copies` files, each with a varied copy of all `records`; the first has them as they are. */
-export function writeCopies(folder: string, records: readonly CorpusRecord[], copies: number): Corpus {
+/** Writes varied copies of all `records`, `perFile` of them a file; the first copy has them as they are. */
+export function writeCopies(
+  folder: string,
+  records: readonly CorpusRecord[],
+  copies: number,
+  perFile = 1,
+): Corpus {
   mkdirSync(folder, { recursive: true });
   const vary = variedCopies(
     records.map(({ text }) => text),
     SEED,
   );
   let megabytes = 0;
-  for (let copy = 0; copy < copies; copy++) {
-    const varied = records.map((record) => ({ ...record, text: vary(record.text, copy) }));
-    megabytes += megabytesOf(varied.map(({ text }) => text));
-    writeFileSync(
-      join(folder, `${String(copy).padStart(4, "0")}.jsonl.zst`),
-      zstdCompressSync(linesOf(varied)),
-    );
+  for (let first = 0; first < copies; first += perFile) {
+    const parts: Buffer[] = [];
+    for (let copy = first; copy < Math.min(copies, first + perFile); copy++) {
+      const varied = records.map((record) => ({ ...record, text: vary(record.text, copy) }));
+      megabytes += megabytesOf(varied.map(({ text }) => text));
+      parts.push(linesOf(varied));
+    }
+    const name = `${String(first / perFile).padStart(4, "0")}.jsonl.zst`;
+    writeFileSync(join(folder, name), zstdCompressSync(Buffer.concat(parts)));
   }
   return { folder, documents: records.length * copies, megabytes };
 }
