@@ -5,7 +5,7 @@ import type { TokenIds } from "../core/document.ts";
 import type { DocumentBatch, ShardWriter } from "../shards/index.ts";
 
 /** Where the batches of a segment are cut, in bytes of token values; cuts of segments never show in the shards. */
-const BATCH_BYTES = 4 << 20;
+const BATCH_BYTES = 1 << 18;
 const BATCH_DOCUMENTS = 16_384;
 
 /** Collects documents and writes them to `writer` in batches. */

@@ -6,6 +6,9 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, HeadraceError } from "../core/errors.ts";
 
+/** Three semi-spaces of 2 MB, for V8's 16 or more: what a document leaves behind dies young all the same, and a worker takes 45 MB less (docs/log.md). */
+const YOUNG_MEGABYTES = 6;
+
 /** What a worker posts back; `worker.ts` is the other side. */
 export type WorkerMessage<Result, Progress> =
   | { readonly kind: "progress"; readonly job: number; readonly progress: Progress }
@@ -47,6 +50,7 @@ export async function runPool<Job, Result, Progress>(
     if (queue.length === 0) return;
     const worker = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
       workerData: options.setup,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
     });
     try {
       for (let job = queue.shift(); job !== undefined && failure === undefined; job = queue.shift())
