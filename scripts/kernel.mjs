@@ -37,6 +37,8 @@ function compile() {
         join(ROOT, "node_modules/assemblyscript/bin/asc.js"),
         `${SOURCE}/kernel.ts`,
         "-O3",
+        "--enable",
+        "simd",
         "--runtime",
         "stub",
         "--outFile",

@@ -30,7 +30,7 @@ export const CACHE_ENTRIES = 262_144;
  */
 export function bpeTokenizer(name: string, vocabulary: Vocabulary, options: BpeOptions = {}): Tokenizer {
   const tokenType = vocabulary.pieces.length <= 65_536 ? "uint16" : "int32";
-  const inKernel = options.encoder !== "typescript" && hasKernel && vocabulary.pieces.length < MOST_PIECES;
+  const inKernel = options.encoder !== "typescript" && hasKernel() && vocabulary.pieces.length < MOST_PIECES;
   const changed = changesTexts(vocabulary);
   const withoutBytes = !vocabulary.types.includes(PIECE_TYPE.byte);
   if (options.specialTokens === "parse" && (changed || withoutBytes))

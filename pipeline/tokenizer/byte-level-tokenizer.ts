@@ -22,7 +22,7 @@ export function byteLevelTokenizer(
     vocabulary.pieces.length,
   );
   const tokenType = vocabularySize <= 65_536 ? "uint16" : "int32";
-  const inKernel = options.encoder !== "typescript" && hasKernel && kernelHolds(vocabulary);
+  const inKernel = options.encoder !== "typescript" && hasKernel() && kernelHolds(vocabulary);
   const cacheEntries = options.cacheEntries ?? CACHE_ENTRIES;
   const encoder = inKernel
     ? new KernelEncoder(byteLevelForm(vocabulary), cacheEntries, tokenType)

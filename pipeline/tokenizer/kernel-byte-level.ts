@@ -2,15 +2,8 @@
  * A byte-level vocabulary as the kernel takes it: the steps of the pre-tokenizer, classes of code points, listed merges, and whole pieces.
  */
 import { type ByteLevelVocabulary, pieceBytes } from "./byte-level.ts";
-import {
-  type KernelForm,
-  MOST_MERGES,
-  MOST_PIECES,
-  mergeTables,
-  type Table,
-  table,
-} from "./kernel-tables.ts";
-import { listedMergeTable } from "./merge-table.ts";
+import { MOST_RANKS, mergeTables } from "./kernel-merges.ts";
+import { type KernelForm, MOST_PIECES, type Table, table } from "./kernel-tables.ts";
 import type { PreTokenizerStep } from "./pre-tokenizer.ts";
 import { codePointClasses } from "./unicode.ts";
 
@@ -25,30 +18,26 @@ const BLOCK = 256;
 
 /** Whether the kernel can hold the ids, merges and steps. */
 export function kernelHolds({ pieces, merges, preTokenizer }: ByteLevelVocabulary): boolean {
-  return pieces.length < MOST_PIECES && merges.length / 3 < MOST_MERGES && preTokenizer.length <= MOST_STEPS;
+  return pieces.length < MOST_PIECES && merges.length / 3 < MOST_RANKS && preTokenizer.length <= MOST_STEPS;
 }
 
 /** The tables of a vocabulary, in time linear in its merges. */
 export function byteLevelForm(vocabulary: ByteLevelVocabulary): KernelForm {
   const { byteIds, preTokenizer, prefixSpace } = vocabulary;
-  const merges = mergeTables(listedMergeTable(vocabulary.merges), "rank", byteIds);
+  const merges = { pairs: vocabulary.merges, rankOf: (place: number) => place };
   const whole = vocabulary.ignoreMerges ? wholePieces(vocabulary) : { tables: [], numbers: {} };
   return {
     tables: [
-      ...merges.tables,
+      ...mergeTables(merges, vocabulary.pieces.length, byteIds),
       ...whole.tables,
       ...classTables(),
       table("byteIds", byteIds),
-      table(
-        "results",
-        vocabulary.merges.filter((_, i) => i % 3 === 2),
-      ),
       table(
         "steps",
         Uint8Array.from(preTokenizer, (step) => STEPS.indexOf(step)),
       ),
     ],
-    numbers: { ...merges.numbers, ...whole.numbers, stepCount: preTokenizer.length },
+    numbers: { ...whole.numbers, stepCount: preTokenizer.length },
     cut: "pre-tokenizer",
     prefix: prefixSpace ? "unless there" : "never",
   };

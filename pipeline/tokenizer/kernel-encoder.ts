@@ -13,12 +13,22 @@ const utf8 = new TextEncoder();
 const PADDING = 80;
 const FIRST_ROOM = 65_536;
 
-let compiled: object | undefined;
-
 const SPACE = 0x20;
 
-/** Whether this runtime has WebAssembly (`node --jitless` has not). */
-export const hasKernel = webAssembly !== undefined;
+let compiled: object | null | undefined;
+
+/** The compiled kernel, or null where the runtime has no WebAssembly (`node --jitless`) or none with vectors of 128 bits (processors before 2008). */
+function kernelModule(): object | null {
+  if (compiled !== undefined) return compiled;
+  const bytes = Buffer.from(KERNEL_BASE64, "base64");
+  compiled = webAssembly?.validate(bytes) ? new webAssembly.Module(bytes) : null;
+  return compiled;
+}
+
+/** Whether the kernel runs here. */
+export function hasKernel(): boolean {
+  return kernelModule() !== null;
+}
 
 /** The encoder of one vocabulary. */
 export class KernelEncoder {
@@ -34,8 +44,7 @@ export class KernelEncoder {
   #ids: Uint16Array | Int32Array;
 
   constructor(form: KernelForm, cacheEntries: number, tokenType: "uint16" | "int32") {
-    compiled ??= new webAssembly!.Module(Buffer.from(KERNEL_BASE64, "base64"));
-    const kernel = new webAssembly!.Instance(compiled).exports as Kernel;
+    const kernel = new webAssembly!.Instance(kernelModule()!).exports as Kernel;
     const { encode16, encode32, encodePieces16, encodePieces32 } = kernel;
     const entries = form.cut === "seams" ? [encode16, encode32] : [encodePieces16, encodePieces32];
     this.#kernel = kernel;

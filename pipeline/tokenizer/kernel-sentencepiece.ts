@@ -1,8 +1,8 @@
 /**
  * A SentencePiece vocabulary as the kernel takes it: seams, the pieces of code points, and merges at the rank of what they make.
  */
-import { type KernelForm, mergeTables, table } from "./kernel-tables.ts";
-import { mergeTable } from "./merge-table.ts";
+import { mergeTables } from "./kernel-merges.ts";
+import { type KernelForm, table } from "./kernel-tables.ts";
 import { seamsOf } from "./seams.ts";
 import { byteIdsOf, type Vocabulary } from "./vocabulary.ts";
 
@@ -13,18 +13,17 @@ export function sentencePieceForm(vocabulary: Vocabulary): KernelForm {
   const byteSymbols = new Int32Array(256).fill(-1);
   for (let byte = 0; byte < 128; byte++)
     byteSymbols[byte] = characters[byte]! >= 0 ? characters[byte]! : byteIds[byte]!;
-  const merges = mergeTables(mergeTable(vocabulary), "result", byteSymbols);
+  const { pieces, splits, ranks } = vocabulary;
+  const merges = { pairs: splits, rankOf: (_: number, result: number) => ranks[result]! };
   return {
     tables: [
-      ...merges.tables,
+      ...mergeTables(merges, pieces.length, byteSymbols),
       table("asciiSeams", asciiSeams(ascii)),
       table("pairs", pairs),
       table("characters", characters),
       table("byteIds", byteIds),
-      table("ranks", vocabulary.ranks),
     ],
     numbers: {
-      ...merges.numbers,
       pairMask: pairs.length / 2 - 1,
       characterCount: characters.length,
     },

@@ -13,6 +13,7 @@ export interface Global {
 }
 
 interface WebAssembly {
+  validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object) => { readonly exports: unknown };
 }

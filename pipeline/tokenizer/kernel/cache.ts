@@ -1,9 +1,12 @@
 /**
- * Ids of chunks seen before, in two bounded tables. Up to 15 bytes: entries of 32 bytes, 16 of key (the last one the key's length, 0 in
- * a free entry) and 16 of ids, two to a set, and the older gives way. Up to 256 bytes: records in a store that starts anew when it is full.
+ * Ids of chunks seen before, in three bounded tables. Up to 7 bytes, which most are: entries of 16 bytes in front of the others, a megabyte
+ * that stays near the processor. Up to 15 bytes: entries of 32 bytes, 16 of key (the last one the key's length, 0 in a free entry) and 16
+ * of ids, two to a set, and the older gives way. Up to 256 bytes: records in a store that starts anew when it is full.
  * Keys are compared whole, so a collision or a small table costs time and never changes an id.
  */
 import {
+  front,
+  frontShift,
   longMask,
   longSlots,
   pieceMask,
@@ -15,7 +18,8 @@ import {
   storeSize,
 } from "./tables";
 
-/** Longest chunk, in bytes, of the first table and of the second. */
+/** Longest chunk, in bytes, of each table. */
+export const FRONT_KEY: usize = 7;
 export const SHORT_KEY: usize = 15;
 export const LONG_KEY: usize = 256;
 
@@ -52,6 +56,44 @@ export function lowWord(from: usize, length: usize): u64 {
 @inline
 export function highWord(from: usize, length: usize): u64 {
   return (load<u64>(from, 8) & load<u64>(MASKS + (length << 4), 8)) | (<u64>length << 56);
+}
+
+/** The key of the front table: the bytes, and the length in the last one, 0 in a free entry. */
+// @ts-ignore: decorator
+@inline
+export function frontKey(from: usize, length: usize): u64 {
+  return lowWord(from, length) | (<u64>length << 56);
+}
+
+/** The entry of such a key: the key, then a word of up to three ids of 16 bits or two of 24 behind their number. */
+// @ts-ignore: decorator
+@inline
+export function frontEntry(key: u64): usize {
+  return front + (<usize>((key * 0x9e3779b97f4a7c15) >> <u64>frontShift) << 4);
+}
+
+/** Writes the ids of an entry and returns where they end. */
+// @ts-ignore: decorator
+@inline
+export function copyFront<T>(entry: usize, out: usize): usize {
+  const word = load<u64>(entry, 8);
+  if (sizeof<T>() == 2) {
+    store<u64>(out, word >> 16);
+    return out + <usize>((word & 0xffff) << 1);
+  }
+  store<u64>(out, ((word >> 8) & 0xffffff) | (word & 0xffffffff00000000));
+  return out + <usize>((word & 0xff) << 2);
+}
+
+/** Puts the ids [ids, end) into an entry, where they fit. */
+export function rememberFront<T>(entry: usize, key: u64, ids: usize, end: usize): void {
+  const count = (end - ids) / sizeof<T>();
+  if (count > (sizeof<T>() == 2 ? 3 : 2)) return;
+  let word: u64 = count;
+  for (let i: usize = 0; i < count; i++)
+    word |= <u64>load<T>(ids + i * sizeof<T>()) << (sizeof<T>() == 2 ? 16 * (i + 1) : 8 + 24 * i);
+  store<u64>(entry, key);
+  store<u64>(entry, word, 8);
 }
 
 /** The set of a key. */

@@ -2,14 +2,19 @@
  * One chunk of a text to its ids: from the cache, or by merging, and then it is remembered.
  */
 import {
+  copyFront,
   entryIds,
+  FRONT_KEY,
   findLong,
   findPiece,
+  frontEntry,
+  frontKey,
   highWord,
   LONG_KEY,
   longHash,
   lowWord,
   recordHead,
+  rememberFront,
   rememberLong,
   rememberShort,
   SHORT_KEY,
@@ -36,7 +41,24 @@ export let lostBytes: f64 = 0;
 @inline
 export function encodeChunk<T>(from: usize, to: usize, out: usize): usize {
   const length = to - from;
-  if (length > SHORT_KEY) return longer<T>(from, to, out);
+  if (length > FRONT_KEY) return length > SHORT_KEY ? long<T>(from, to, out) : short<T>(from, to, out);
+  const key = frontKey(from, length);
+  const entry = frontEntry(key);
+  if (load<u64>(entry) == key) return copyFront<T>(entry, out);
+  return missedFront<T>(entry, key, from, to, out);
+}
+
+/** A chunk that the front table lacks. */
+function missedFront<T>(entry: usize, key: u64, from: usize, to: usize, out: usize): usize {
+  const lost = lostBytes;
+  const end = short<T>(from, to, out);
+  if (lostBytes == lost) rememberFront<T>(entry, key, out, end);
+  return end;
+}
+
+/** A chunk of the table of sets, or one that it lacks. */
+function short<T>(from: usize, to: usize, out: usize): usize {
+  const length = to - from;
   const low = lowWord(from, length);
   const high = highWord(from, length);
   const set = setOf(low, high);
@@ -54,7 +76,7 @@ export function encodeChunk<T>(from: usize, to: usize, out: usize): usize {
   return out + (<usize>load<u32>(entry, 16) << 2);
 }
 
-/** A chunk that the first table lacks; one with more ids than fit there is remembered as if it were longer. */
+/** A chunk that the table of sets lacks; one with more ids than fit there is remembered as if it were longer. */
 function missed<T>(set: usize, low: u64, high: u64, from: usize, to: usize, out: usize): usize {
   const lost = lostBytes;
   const length = to - from;
@@ -69,8 +91,8 @@ function missed<T>(set: usize, low: u64, high: u64, from: usize, to: usize, out:
   return out + count * sizeof<T>();
 }
 
-/** A chunk too long for the first table. */
-function longer<T>(from: usize, to: usize, out: usize): usize {
+/** A chunk too long for the table of sets. */
+function long<T>(from: usize, to: usize, out: usize): usize {
   const length = to - from;
   if (length > LONG_KEY) {
     const symbols = (out + (length + PADDING) * sizeof<T>() + 7) & ~7;
@@ -120,8 +142,7 @@ function mergedBytes(from: usize, length: u32, symbols: usize): u32 {
     const id = load<i32>(byteSymbols + (byte << 2));
     if (id < 0) return 0;
     store<i32>(symbols + (i << 2), id);
-    const pair = load<u64>(byteMerges + (<usize>load<u16>(from + i) << 3));
-    note(i, <u32>pair, <u32>(pair >> 32));
+    note(i, load<u64>(byteMerges + (<usize>load<u16>(from + i) << 3)));
   }
   return mergeShort(symbols, length);
 }

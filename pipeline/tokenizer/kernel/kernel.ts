@@ -5,8 +5,10 @@
  * that may be read.
  */
 import { encodeChunk, reserveIds, STRIDE } from "./chunks";
-import { chunkEnd } from "./pre-tokenizer";
+import { chunkEnd, O200K } from "./pre-tokenizer";
 import { seamsOf } from "./seams";
+import { startsOf } from "./starts";
+import { stepCount, steps } from "./tables";
 
 export { enterPieces } from "./cache";
 export { lostBytes } from "./chunks";
@@ -20,19 +22,18 @@ export {
   characters,
   classBlocks,
   classes,
+  front,
+  frontShift,
   longestPiece,
   longMask,
   longSlots,
-  mergeFilter,
-  mergeMask,
+  mergeLefts,
   mergeSlots,
   pairMask,
   pairs,
   pieceMask,
   pieceRecords,
   pieceSlots,
-  ranks,
-  results,
   sets,
   setShift,
   stepCount,
@@ -40,6 +41,9 @@ export {
   store as longStore,
   storeSize as longStoreSize,
 } from "./tables";
+
+/** No step that `startsOf` knows. */
+const NO_STEP: u32 = 255;
 
 /** Where the last call stopped: the text before it is encoded. */
 export let stopped: usize = 0;
@@ -94,12 +98,20 @@ function encode<T>(from: usize, end: usize, ids: usize): usize {
 function encodePieces<T>(from: usize, end: usize, ids: usize): usize {
   reserveIds<T>(ids);
   const limit = from + STRIDE;
+  const step: u32 = stepCount == 1 ? load<u8>(steps) : NO_STEP;
   let out = ids;
   let start = from;
   while (start < end && start < limit) {
-    const to = chunkEnd(start, end);
-    out = encodeChunk<T>(start, to, out);
-    start = to;
+    const first = start;
+    let starts: u64 = step <= O200K ? startsOf(step, first, end) : 0;
+    let to = starts != 0 ? first + <usize>ctz(starts) : chunkEnd(first, end);
+    while (true) {
+      out = encodeChunk<T>(start, to, out);
+      start = to;
+      starts &= starts - 1;
+      if (starts == 0) break;
+      to = first + <usize>ctz(starts);
+    }
   }
   stopped = start;
   return (out - ids) / sizeof<T>();

@@ -2,25 +2,25 @@
  * Byte-pair merging of one chunk: of all adjacent pairs that make a piece the best rank first, the leftmost among equals.
  * Up to 64 symbols are kept as bits of a word and scanned for every merge; more keep a heap.
  */
-import { pairHash } from "./seams";
-import { mergeFilter, mergeMask, mergeSlots, ranks, results as made } from "./tables";
+import { mergeLefts, mergeSlots } from "./tables";
 
 /** Symbols that are kept as bits of a word. */
 export const SHORT: u32 = 64;
 const NEVER: u32 = 0xffffffff;
 
-/** No merge; what `seen >> 42` is in a free slot. */
-export const NONE: u32 = 0x3fffff;
+/** A pair's word in `mergeSlots` and `byteMerges`: right symbol, what the pair merges into, and the rank; all ones where it does not merge. */
 const FREE: u64 = -1;
-const KEY_BITS: u64 = 0x3ffffffffff;
+const SYMBOL: u32 = 0x1fffff;
+const RESULT_AT: u64 = 21;
+const RANK_AT: u64 = 42;
 
 /** A key is a rank and, in its low bits, a position. */
 const POSITION_BITS: u32 = 6;
 
 // @ts-ignore: decorator
-@lazy const keys = memory.data(4 * SHORT, 16);
+@lazy const keys = memory.data(4 * (SHORT + 7), 16);
 // @ts-ignore: decorator
-@lazy const merges = memory.data(4 * SHORT, 16);
+@lazy const merged = memory.data(4 * SHORT, 16);
 
 /** Bytes of scratch memory behind `count` symbols that merging them takes. */
 export function scratchBytes(count: u32): usize {
@@ -35,61 +35,82 @@ export function mergeSymbols(symbols: usize, count: u32): u32 {
   return mergeShort(symbols, count);
 }
 
-/** The merge of a pair, or NONE. */
+/** A free place, where a pair is looked for that cannot merge: so nothing need be guessed about which pairs those are. */
+// @ts-ignore: decorator
+@lazy const freePlace = memory.data<u64>([0xffffffffffffffff, 0xffffffffffffffff], 16);
+
+/** The word of a pair, or FREE. */
 // @ts-ignore: decorator
 @inline
-function findMerge(left: u32, right: u32): u32 {
-  const hash = pairHash(left, right);
-  if (((load<u32>(mergeFilter + ((hash >> 17) << 2)) >> (hash >> 12)) & 1) == 0) return NONE;
-  const key = <u64>left | (<u64>right << 21);
-  let slot = hash & mergeMask;
+function findMerge(left: u32, right: u32): u64 {
+  const own = load<u64>(mergeLefts + (<usize>left << 3));
+  const hash = right * 0x9e3779b1;
+  const home = placeOf(own, hash);
+  const place = select<usize>(home, freePlace, <u32>(own >> (32 + <u64>(hash >> 27))) & 1);
+  const first = load<u64>(place);
+  const second = load<u64>(place, 8);
+  if ((<u32>first & SYMBOL) == right) return first;
+  if ((<u32>second & SYMBOL) == right) return second;
+  return second == FREE ? FREE : findFurther(own, hash, right);
+}
+
+/** The word of a pair whose own place others have taken, or FREE. */
+function findFurther(own: u64, hash: u32, right: u32): u64 {
   while (true) {
-    const seen = load<u64>(mergeSlots + (<usize>slot << 3));
-    if ((seen & KEY_BITS) == key) return <u32>(seen >> 42);
-    if (seen == FREE) return NONE;
-    slot = (slot + 1) & mergeMask;
+    hash += 0x1000;
+    const place = placeOf(own, hash);
+    const first = load<u64>(place);
+    const second = load<u64>(place, 8);
+    if ((<u32>first & SYMBOL) == right) return first;
+    if ((<u32>second & SYMBOL) == right) return second;
+    if (second == FREE) return FREE;
   }
 }
 
+/** A place among those of a left symbol. */
 // @ts-ignore: decorator
 @inline
-function rankOf(merge: u32): u32 {
-  return ranks == 0 ? merge : load<u32>(ranks + (<usize>merge << 2));
+function placeOf(own: u64, hash: u32): usize {
+  const last = ((<u32>1) << (<u32>own & 31)) - 1;
+  return mergeSlots + (<usize>((<u32>own >> 5) + ((hash >> 12) & last)) << 4);
 }
 
-/** The id that a merge makes. */
 // @ts-ignore: decorator
 @inline
-function resultOf(merge: u32): u32 {
-  return made == 0 ? merge : load<u32>(made + (<usize>merge << 2));
+function rankOf(word: u64): u32 {
+  return <u32>(word >> RANK_AT);
 }
 
-/** Notes the merge of the pair at `left` and `right`, and its key. */
+// @ts-ignore: decorator
+@inline
+function resultOf(word: u64): u32 {
+  return <u32>(word >> RESULT_AT) & SYMBOL;
+}
+
 // @ts-ignore: decorator
 @inline
 function look(symbols: usize, left: u32, right: u32): void {
-  const merge = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
-  note(left, merge, merge == NONE ? 0 : rankOf(merge));
+  note(left, findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2))));
 }
 
-/** Notes the merge of the pair that starts at `left`. */
+/** Notes the word of the pair that starts at `left`. */
 // @ts-ignore: decorator
 @inline
-export function note(left: u32, merge: u32, rank: u32): void {
-  store<u32>(merges + (left << 2), merge);
-  store<u32>(keys + (left << 2), merge == NONE ? NEVER : (rank << POSITION_BITS) | left);
+export function note(left: u32, word: u64): void {
+  store<u32>(merged + (left << 2), resultOf(word));
+  store<u32>(keys + (left << 2), word == FREE ? NEVER : (rankOf(word) << POSITION_BITS) | left);
 }
 
 /** Merges up to 64 symbols whose pairs have been noted. */
 export function mergeShort(symbols: usize, count: u32): u32 {
-  const pairCount = count - 1;
+  const keysEnd = keys + ((count - 1) << 2);
+  for (let i: usize = 0; i < 28; i += 4) store<u32>(keysEnd + i, NEVER);
   let alive: u64 = <u64>-1 >> (64 - count);
   while (true) {
-    let best = NEVER;
-    for (let i: u32 = 0; i < pairCount; i++) best = min(best, load<u32>(keys + (i << 2)));
+    const best = smallest(keysEnd);
     if (best == NEVER) break;
     const left = best & (SHORT - 1);
-    store<u32>(symbols + (left << 2), resultOf(load<u32>(merges + (left << 2))));
+    store<u32>(symbols + (left << 2), load<u32>(merged + (left << 2)));
     // In two shifts, because a shift by 64 is none.
     const right = left + 1 + <u32>ctz((alive >> left) >> 1);
     alive &= ~((<u64>1) << right);
@@ -104,6 +125,19 @@ export function mergeShort(symbols: usize, count: u32): u32 {
   for (; alive != 0; alive &= alive - 1)
     store<u32>(symbols + ((kept++) << 2), load<u32>(symbols + (<u32>ctz(alive) << 2)));
   return kept;
+}
+
+/** The smallest key before `end`, eight at a time; behind it are seven more at least that are NEVER. */
+// @ts-ignore: decorator
+@inline
+function smallest(end: usize): u32 {
+  let least = NEVER;
+  for (let at = keys; at < end; at += 32) {
+    const a = min(min(load<u32>(at), load<u32>(at, 4)), min(load<u32>(at, 8), load<u32>(at, 12)));
+    const b = min(min(load<u32>(at, 16), load<u32>(at, 20)), min(load<u32>(at, 24), load<u32>(at, 28)));
+    least = min(least, min(a, b));
+  }
+  return least;
 }
 
 let heap: usize = 0;
@@ -130,9 +164,9 @@ function mergeLong(symbols: usize, count: u32): u32 {
     const left = <u32>key;
     const right = load<i32>(next + (left << 2));
     if (right < 0) continue;
-    const merge = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
-    if (merge == NONE || rankOf(merge) != <u32>(key >> 32)) continue;
-    store<u32>(symbols + (left << 2), resultOf(merge));
+    const word = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
+    if (word == FREE || rankOf(word) != <u32>(key >> 32)) continue;
+    store<u32>(symbols + (left << 2), resultOf(word));
     const after = load<i32>(next + (right << 2));
     store<i32>(next + (left << 2), after);
     if (after >= 0) store<i32>(previous + (after << 2), left);
@@ -150,9 +184,9 @@ function mergeLong(symbols: usize, count: u32): u32 {
 
 function push(symbols: usize, left: u32): void {
   const right = load<u32>(next + (left << 2));
-  const found = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
-  if (found == NONE) return;
-  const key = (<u64>rankOf(found) << 32) | left;
+  const word = findMerge(load<u32>(symbols + (left << 2)), load<u32>(symbols + (right << 2)));
+  if (word == FREE) return;
+  const key = (<u64>rankOf(word) << 32) | left;
   let at = heapSize++;
   while (at > 0) {
     const parent = (at - 1) >> 1;

@@ -6,10 +6,10 @@ import { classBlocks, classes, stepCount, steps } from "./tables";
 import { codePointAt, sequenceLength } from "./utf8";
 
 /** The steps, by the numbers that the host knows them by; digits in runs are the last one. */
-const GPT_2: u32 = 0;
+export const GPT_2: u32 = 0;
 const LLAMA_3: u32 = 1;
-const QWEN_2: u32 = 2;
-const O200K: u32 = 3;
+export const QWEN_2: u32 = 2;
+export const O200K: u32 = 3;
 const DIGITS: u32 = 4;
 
 /** Bits of a code point's class (../unicode.ts). */
@@ -179,7 +179,7 @@ function digits(from: usize, end: usize, most: u32): usize {
 }
 
 /** The end of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d` at `from`, or `from`; ignoring case takes U+017F for an s. */
-function contractionEnd(from: usize, end: usize, ignoreCase: bool): usize {
+export function contractionEnd(from: usize, end: usize, ignoreCase: bool): usize {
   if (from + 1 >= end || <u32>load<u8>(from) != APOSTROPHE) return from;
   const fold: u32 = ignoreCase ? 0x20 : 0;
   const first = <u32>load<u8>(from, 1);

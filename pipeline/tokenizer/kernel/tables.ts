@@ -15,16 +15,14 @@ export let characterCount: u32 = 0;
 export let byteIds: usize = 0;
 /** The symbol that each byte is by itself, -1 where it takes more than one byte to tell. */
 export let byteSymbols: usize = 0;
-/** A million bits, one set for every pair of ids that merges. */
-export let mergeFilter: usize = 0;
-/** Pairs that merge: an open-addressed table of words, left | right << 21 | merge << 42, all ones in a free slot. */
+/**
+ * By left symbol: the first of its places in `mergeSlots` << 5, with the binary logarithm of their number, and in the high half a bit for
+ * every pair, by the first five bits of the right symbol's hash.
+ */
+export let mergeLefts: usize = 0;
+/** Pairs that merge, those of a left symbol together: places of two words, right | result << 21 | rank << 42, all ones in a free one. */
 export let mergeSlots: usize = 0;
-/** Slots of it, a power of two, less one. */
-export let mergeMask: u32 = 0;
-/** Rank by merge and result by merge; 0 where a merge is its rank, or its result. */
-export let ranks: usize = 0;
-export let results: usize = 0;
-/** The same answers for pairs of bytes that are symbols, by `left | right << 8`: merge | rank << 32, all ones where they do not merge. */
+/** The same answers for pairs of bytes that are symbols, by `left | right << 8`. */
 export let byteMerges: usize = 0;
 /** Chunks of up to so many bytes that are a piece become it whatever the merges say; 0 for none. Slots of (hash, place of the record). */
 export let longestPiece: usize = 0;
@@ -37,6 +35,9 @@ export let stepCount: u32 = 0;
 /** Classes of code points in blocks of 256, and the block of each 256 code points. */
 export let classes: usize = 0;
 export let classBlocks: usize = 0;
+/** Entries of 16 bytes for chunks of up to 7 bytes; `hash >> frontShift` is the entry. */
+export let front: usize = 0;
+export let frontShift: u32 = 0;
 /** Sets of two entries of 32 bytes for chunks of up to 15 bytes; `hash >> setShift` is the set. */
 export let sets: usize = 0;
 export let setShift: u32 = 0;

@@ -102,14 +102,69 @@ for (const [name, vocabulary] of vocabularies)
 
 for (const steps of STEPS)
   test(`texts are cut as the twin cuts them by ${steps.join(", then ") || "nothing"}`, () => {
-    const vocabulary = { ...vocabularies.get("gpt-2")!, preTokenizer: steps };
-    const { kernel, twin } = pair(vocabulary);
+    const { kernel, twin } = pair(lengths(steps));
     fc.assert(
       fc.property(fc.array(awkward, { maxLength: 60 }), (units) => {
         const text = units.join("");
         assert.deepEqual([...kernel.encode(text)], [...twin.encode(text)]);
       }),
       { numRuns: 500 },
+    );
+  });
+
+/** A vocabulary in which a chunk of up to 500 bytes is one id, its length less one: every cut shows. */
+function lengths(preTokenizer: readonly PreTokenizerStep[]): ByteLevelVocabulary {
+  const longest = 500;
+  const merges = Array.from({ length: longest - 1 }, (_, i) => [longest - 2 - i, 0, longest - 1 - i]);
+  return {
+    ...vocabularies.get("gpt-2")!,
+    pieces: Array.from({ length: longest }, (_, i) => `${i}`),
+    merges: Int32Array.from(merges.flat()),
+    byteIds: new Int32Array(256),
+    addedTokens: [],
+    preTokenizer,
+  };
+}
+
+test("a vocabulary of lengths shows where a text is cut", () => {
+  const { kernel, twin } = pair(lengths(["gpt-2"]));
+  assert.deepEqual([...kernel.encode("It's  one chunk")], [1, 1, 0, 3, 5]);
+  assert.deepEqual([...twin.encode("It's  one chunk")], [1, 1, 0, 3, 5]);
+});
+
+/** Runs of ASCII that the patterns tell apart, for the kernel takes 64 bytes of them at a time. */
+const ascii = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(..."aZ1'/.- \n\r\t(") },
+  fc.constantFrom(
+    "'s",
+    "'T",
+    "'re",
+    "'VE",
+    "'m",
+    "'lL",
+    "'d",
+    "'r",
+    "'x",
+    "''s",
+    " '",
+    "s's",
+    "\u00e9",
+    "\u00a0",
+  ),
+  fc.constantFrom("  ", "\r\n", "\n\n", "\n  ", " \n", "//", "\n/", ".\n", "fooBar", "ABCd", "1234", "word"),
+  fc.integer({ min: 0, max: 127 }).map((point) => String.fromCodePoint(point)),
+  fc.tuple(fc.constantFrom(..."aA1. \n\t/'"), fc.integer({ min: 2, max: 70 })).map(([c, n]) => c.repeat(n)),
+);
+
+for (const step of PATTERNS.values())
+  test(`ASCII is cut as the twin cuts it by ${step}, wherever its 64 bytes end`, () => {
+    const { kernel, twin } = pair(lengths([step]));
+    fc.assert(
+      fc.property(fc.array(ascii, { minLength: 8, maxLength: 150 }), (units) => {
+        const text = units.join("");
+        assert.deepEqual([...kernel.encode(text)], [...twin.encode(text)]);
+      }),
+      { numRuns: 3_000 },
     );
   });
 
