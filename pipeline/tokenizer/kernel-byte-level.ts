@@ -76,7 +76,11 @@ function wholePieces({ pieces }: ByteLevelVocabulary): Pick<KernelForm, "tables"
   let slots = 16;
   while (slots < 2 * records.length) slots *= 2;
   return {
-    tables: [table("pieceRecords", Buffer.concat(records)), { name: "pieceSlots", bytes: 8 * slots }],
+    tables: [
+      table("pieceRecords", Buffer.concat(records)),
+      { name: "pieceSlots", bytes: 8 * slots },
+      { name: "pieceFilter", bytes: 2 ** 17 },
+    ],
     numbers: { pieceMask: slots - 1, longestPiece: longest },
   };
 }

@@ -9,6 +9,7 @@ import {
   frontShift,
   longMask,
   longSlots,
+  pieceFilter,
   pieceMask,
   pieceRecords,
   pieceSlots,
@@ -104,9 +105,8 @@ export function setOf(low: u64, high: u64): usize {
   return sets + (<usize>(((hash ^ (hash >> 32)) * 0x9fb21c651e98df25) >> <u64>setShift) << 6);
 }
 
-/** Puts ids under a key in front in its set. */
+/** Puts ids under a key in front in its set; of more than fit only their number. */
 export function rememberShort<T>(set: usize, low: u64, high: u64, ids: usize, count: usize): void {
-  if (count > entryIds<T>()) return;
   store<u64>(set, load<u64>(set), 32);
   store<u64>(set, load<u64>(set, 8), 40);
   store<u64>(set, load<u64>(set, 16), 48);
@@ -114,6 +114,7 @@ export function rememberShort<T>(set: usize, low: u64, high: u64, ids: usize, co
   store<u64>(set, low);
   store<u64>(set, high, 8);
   store<T>(set, <T>count, 16);
+  if (count > entryIds<T>()) return;
   for (let i: usize = 0; i < count; i++)
     store<T>(set + idsAt<T>() + i * sizeof<T>(), load<T>(ids + i * sizeof<T>()));
 }
@@ -186,6 +187,8 @@ export function enterPieces(end: usize): void {
   for (let record = pieceRecords; record < end; ) {
     const length = <usize>load<u32>(record);
     const hash = longHash(record + 8, length);
+    const word = pieceWord(hash);
+    store<u32>(word, load<u32>(word) | (<u32>1 << (hash >> 12)));
     let slot = pieceSlot(hash >> 1);
     while (load<u32>(slot) != 0) slot = pieceSlot(<u32>((slot - pieceSlots) >> 3) + 1);
     store<u32>(slot, hash);
@@ -197,6 +200,7 @@ export function enterPieces(end: usize): void {
 /** The piece of these bytes, or -1. */
 export function findPiece(from: usize, length: usize): i32 {
   const hash = longHash(from, length);
+  if (((load<u32>(pieceWord(hash)) >> (hash >> 12)) & 1) == 0) return -1;
   let slot = pieceSlot(hash >> 1);
   while (true) {
     const seen = load<u32>(slot);
@@ -211,4 +215,11 @@ export function findPiece(from: usize, length: usize): i32 {
 @inline
 function pieceSlot(number: u32): usize {
   return pieceSlots + (<usize>(number & pieceMask) << 3);
+}
+
+/** The word of the filter that has a bit for this hash. */
+// @ts-ignore: decorator
+@inline
+function pieceWord(hash: u32): usize {
+  return pieceFilter + ((hash >> 17) << 2);
 }

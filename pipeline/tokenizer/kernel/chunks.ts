@@ -30,6 +30,9 @@ export const STRIDE: usize = 65_536;
 /** Bytes behind a text that are read or, behind ids, written. */
 const PADDING: usize = 80;
 
+/** Changes with what was loaded ahead, so that a compiler cannot leave that out. */
+export let touched: u32 = 0;
+
 /** Bytes left out so far because the vocabulary has no piece for them. */
 export let lostBytes: f64 = 0;
 
@@ -46,6 +49,27 @@ export function encodeChunk<T>(from: usize, to: usize, out: usize): usize {
   const entry = frontEntry(key);
   if (load<u64>(entry) == key) return copyFront<T>(entry, out);
   return missedFront<T>(entry, key, from, to, out);
+}
+
+/**
+ * Loads what the chunks of 8 to 15 bytes need of the table of sets, before any of them is encoded: the table is far from the processor, and
+ * what is asked for together arrives together. Bit i of `starts` is set where a chunk starts at `from + i`.
+ */
+// @ts-ignore: decorator
+@inline
+export function touch(from: usize, starts: u64): void {
+  let soon = starts >> 1;
+  soon |= soon >> 1;
+  soon |= soon >> 2;
+  soon |= soon >> 3;
+  let seen = touched;
+  for (let left = starts & ~soon; left != 0; left &= left - 1) {
+    const at = <usize>ctz(left);
+    const length = <usize>ctz((starts >> at) >> 1) + 1;
+    if (length > SHORT_KEY) continue;
+    seen ^= load<u8>(setOf(lowWord(from + at, length), highWord(from + at, length)));
+  }
+  touched = seen;
 }
 
 /** A chunk that the front table lacks. */
@@ -66,27 +90,25 @@ function short<T>(from: usize, to: usize, out: usize): usize {
   const second = (load<u64>(set, 32) ^ low) | (load<u64>(set, 40) ^ high);
   if (u32(first != 0) & u32(second != 0)) return missed<T>(set, low, high, from, to, out);
   const entry = set + (<usize>(first != 0) << 5);
+  const count = <usize>load<T>(entry, 16);
+  if (count > entryIds<T>()) return long<T>(from, to, out);
   if (sizeof<T>() == 2) {
     store<u64>(out, load<u64>(entry, 18));
     store<u64>(out, load<u64>(entry, 24), 6);
-    return out + (<usize>load<u16>(entry, 16) << 1);
+  } else {
+    store<u64>(out, load<u64>(entry, 20));
+    store<u32>(out, load<u32>(entry, 28), 8);
   }
-  store<u64>(out, load<u64>(entry, 20));
-  store<u32>(out, load<u32>(entry, 28), 8);
-  return out + (<usize>load<u32>(entry, 16) << 2);
+  return out + count * sizeof<T>();
 }
 
-/** A chunk that the table of sets lacks; one with more ids than fit there is remembered as if it were longer. */
+/** A chunk that the table of sets lacks. One with more ids than fit there is kept with the longer ones, to which its entry there points. */
 function missed<T>(set: usize, low: u64, high: u64, from: usize, to: usize, out: usize): usize {
   const lost = lostBytes;
-  const length = to - from;
-  const hash = longHash(from, length);
-  const record = findLong(from, length, hash);
-  if (record != 0) return copyIds<T>(record, length, out);
   const count = merged<T>(from, to, out, shortSymbols);
   if (lostBytes == lost) {
-    if (count <= entryIds<T>()) rememberShort<T>(set, low, high, out, count);
-    else rememberLong<T>(from, length, hash, out, count);
+    rememberShort<T>(set, low, high, out, count);
+    if (count > entryIds<T>()) rememberLong<T>(from, to - from, longHash(from, to - from), out, count);
   }
   return out + count * sizeof<T>();
 }

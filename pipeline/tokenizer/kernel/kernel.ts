@@ -4,14 +4,14 @@
  * No imports, no allocation but `memory.grow`. Gives up checks: the text must be valid UTF-8 with one byte in front of it and 80 behind it
  * that may be read.
  */
-import { encodeChunk, reserveIds, STRIDE } from "./chunks";
+import { encodeChunk, reserveIds, STRIDE, touch } from "./chunks";
 import { chunkEnd, O200K } from "./pre-tokenizer";
 import { seamsOf } from "./seams";
 import { startsOf } from "./starts";
 import { stepCount, steps } from "./tables";
 
 export { enterPieces } from "./cache";
-export { lostBytes } from "./chunks";
+export { lostBytes, touched } from "./chunks";
 export { startText } from "./pre-tokenizer";
 export {
   asciiSeams,
@@ -31,6 +31,7 @@ export {
   mergeSlots,
   pairMask,
   pairs,
+  pieceFilter,
   pieceMask,
   pieceRecords,
   pieceSlots,
@@ -82,6 +83,7 @@ function encode<T>(from: usize, end: usize, ids: usize): usize {
   do {
     let bits = seamsOf(at, end);
     if (at == from) bits &= ~1;
+    touch(at, bits);
     if (end - at < 64) bits = (bits & (((<u64>1) << (end - at)) - 1)) | ((<u64>1) << (end - at));
     while (bits != 0) {
       const to = at + <usize>ctz(bits);
@@ -105,6 +107,7 @@ function encodePieces<T>(from: usize, end: usize, ids: usize): usize {
     const first = start;
     let starts: u64 = step <= O200K ? startsOf(step, first, end) : 0;
     let to = starts != 0 ? first + <usize>ctz(starts) : chunkEnd(first, end);
+    touch(first, starts | 1);
     while (true) {
       out = encodeChunk<T>(start, to, out);
       start = to;

@@ -24,8 +24,9 @@ export let mergeLefts: usize = 0;
 export let mergeSlots: usize = 0;
 /** The same answers for pairs of bytes that are symbols, by `left | right << 8`. */
 export let byteMerges: usize = 0;
-/** Chunks of up to so many bytes that are a piece become it whatever the merges say; 0 for none. Slots of (hash, place of the record). */
+/** Chunks of up to so many bytes that are a piece become it whatever the merges say; 0 for none. Slots of (hash, place of the record), and a bit for every hash. */
 export let longestPiece: usize = 0;
+export let pieceFilter: usize = 0;
 export let pieceSlots: usize = 0;
 export let pieceMask: u32 = 0;
 export let pieceRecords: usize = 0;
