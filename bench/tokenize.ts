@@ -4,11 +4,12 @@
  * starts with another engine. "first" has cold caches and a cold compiler, "again" is the best of the later passes in the same process.
  *
  *   node bench/tokenize.ts [FILE...] [--text sample,large,unseen] [--megabytes 30] [--engines NAME,...] [--repeats 3] [--peers DIR]
- *                          [--tokenizer FOLDER] [--python COMMAND] [--json]
+ *                          [--tokenizer FOLDER|FILE] [--python COMMAND] [--json]
  *
  * Texts: `sample`, the shared sample (../shared or $HEADRACE_SHARED; or FILE...); `large`, --megabytes of the peers' corpus of real text;
  * `unseen`, --megabytes in which no word comes twice. Peers are looked for in the virtual environments of DIR (or $HEADRACE_PEERS), then in
- * COMMAND. Slow engines get every 8th document. FOLDER holds LLaMA-2's tokenizer.model and tokenizer.json for the peers.
+ * COMMAND. Slow engines get every 8th document. FOLDER holds LLaMA-2's tokenizer.model and tokenizer.json for the peers; FILE is the
+ * tokenizer.json of a byte-level vocabulary to measure in its stead, with the engines that read one.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -95,6 +96,7 @@ const { values, positionals } = parseArgs({
     child: { type: "string" },
   },
 });
+const byteLevel = values.tokenizer.endsWith(".json");
 const peers = values.peers ?? process.env["HEADRACE_PEERS"];
 
 if (values.child !== undefined) console.log(JSON.stringify(await measure(values.child, positionals[0]!)));
@@ -260,7 +262,7 @@ async function measure(engine: string, file: string): Promise<Measured> {
     passes.push([(performance.now() - wall) / 1000, (used.user + used.system) / 1e6]);
   }
   const peakMegabytes = process.resourceUsage().maxRSS / 1024;
-  const hashes = texts.map((text) => shortHash(Uint16Array.from(encodeOne(text))));
+  const hashes = texts.map((text) => shortHash(Uint32Array.from(encodeOne(text))));
   return { engine, version, loadSeconds, passes, hashes, tokens, peakMegabytes };
 }
 
@@ -273,19 +275,23 @@ interface Opened {
 
 async function openEngine(engine: string): Promise<Opened> {
   if (engine === "llama-tokenizer-js") {
+    if (byteLevel) throw new Error("it has LLaMA-2's vocabulary and no other");
     const { default: llama } = await import("llama-tokenizer-js");
     const encodeOne = (text: string) => llama.encode(text, false, true);
     return { version: versionOf(engine), encodeOne, encode: countWith(encodeOne) };
   }
   if (engine === "transformers.js") {
-    const slow = await loadTokenizer(join(values.tokenizer, "tokenizer.json"), { engine: "transformers" });
+    const file = byteLevel ? values.tokenizer : join(values.tokenizer, "tokenizer.json");
+    const slow = await loadTokenizer(file, { engine: "transformers" });
     const encodeOne = (text: string) => slow.encode(text);
     return { version: versionOf("@huggingface/transformers"), encodeOne, encode: countWith(encodeOne) };
   }
-  const tokenizer = await loadTokenizer("llama-2", {
+  const tokenizer = await loadTokenizer(byteLevel ? values.tokenizer : "llama-2", {
     encoder: engine === "headrace" ? "kernel" : "typescript",
   });
-  const buffer = { ids: new Uint16Array(2 ** 20) };
+  const buffer = {
+    ids: tokenizer.tokenType === "uint16" ? new Uint16Array(2 ** 20) : new Int32Array(2 ** 20),
+  };
   return {
     version: (
       JSON.parse(readFileSync(resolve(import.meta.dirname, "../package.json"), "utf8")) as { version: string }
@@ -333,7 +339,7 @@ function writePart(folder: string, step: number, texts: readonly string[]): Part
   return { file, megabytes: megabytesOf(some) };
 }
 
-function shortHash(ids: Uint16Array): string {
+function shortHash(ids: Uint32Array): string {
   const bytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
   return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
 }
