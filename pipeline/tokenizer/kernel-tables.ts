@@ -47,8 +47,8 @@ const PAGE = 65_536;
 /** Writes the tables of a form and an empty cache into the kernel's memory and returns the first byte behind them, a multiple of 64. */
 export function placeTables(kernel: Kernel, form: KernelForm, cacheEntries: number): number {
   const setBits = Math.min(24, Math.max(1, Math.floor(Math.log2(cacheEntries / 2))));
-  const longSlots = 2 ** Math.max(4, setBits - 1);
-  const longStore = 64 * longSlots;
+  const longSlots = 2 ** Math.max(4, setBits);
+  const longStore = 32 * longSlots;
   const frontBits = Math.min(16, setBits);
   const tables: readonly Table[] = [
     { name: "front", bytes: 16 * 2 ** frontBits },
