@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { openPending } from "../../core/commit.ts";
+import { attempt, openPending, removeLeftovers } from "../../core/commit.ts";
 import { HeadraceError, messageOf } from "../../core/errors.ts";
 import { integer, object, oneOf, parseJson, string } from "../../core/parse.ts";
 import { type ModelShape, type SavedArrays, TrigramModel } from "./model.ts";
@@ -42,9 +42,10 @@ const LAYOUT: readonly (readonly [keyof SavedArrays, "u32" | "f64", (shape: Mode
 /** How many checkpoints of a run are kept. */
 const KEPT = 2;
 
-/** Saves a checkpoint into the folder of a run and removes all but the newest two. Throws ERR_OUTPUT, leaving the older ones. */
+/** Saves a checkpoint into the folder of a run and removes all but the newest two, and what a killed trainer left. Throws ERR_OUTPUT, leaving the older ones. */
 export async function saveNewest(folder: string, model: TrigramModel, state: CheckpointState): Promise<void> {
   await saveCheckpoint(join(folder, nameOf(state.batch)), model, state);
+  await removeLeftovers(folder, isCheckpoint);
   for (const name of (await checkpointNames(folder)).slice(KEPT))
     await rm(join(folder, name), { force: true });
 }
@@ -68,10 +69,11 @@ export async function loadNewest(
 /** Newest first. */
 async function checkpointNames(folder: string): Promise<readonly string[]> {
   const names = await readdir(folder).catch(() => [] as string[]);
-  return names
-    .filter((name) => /^model-\d{8}\.bin$/.test(name))
-    .sort()
-    .reverse();
+  return names.filter(isCheckpoint).sort().reverse();
+}
+
+function isCheckpoint(name: string): boolean {
+  return /^model-\d{8}\.bin$/.test(name);
 }
 
 function nameOf(batch: number): string {
@@ -94,9 +96,9 @@ export async function saveCheckpoint(
   try {
     for (const part of parts) {
       hash.update(part);
-      await file.handle.write(part);
+      await attempt(path, () => file.handle.writeFile(part)); // goes on after a short write, unlike write
     }
-    await file.handle.write(hash.digest());
+    await attempt(path, () => file.handle.writeFile(hash.digest()));
     await file.commit();
   } finally {
     await file.abort();
