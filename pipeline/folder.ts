@@ -117,6 +117,8 @@ export async function removeTemporaries({
 }: Pick<Claim, "dir" | "buildFolder">): Promise<void> {
   await removeLeftovers(dir, (name) => BUILD_FILES.includes(name));
   await removeLeftovers(buildFolder, (name) => SCRATCH_FILES.test(name));
+  const scans = join(buildFolder, "scans");
+  if (existsSync(scans)) await removeLeftovers(scans, (name) => name.endsWith(".json"));
 }
 
 /**

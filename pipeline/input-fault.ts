@@ -3,6 +3,7 @@
  */
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, readlink, stat } from "node:fs/promises";
+import { HeadraceError } from "../core/errors.ts";
 
 /** What the file system says of a path, links followed, or its error code. */
 export async function statusOf(path: string): Promise<Stats | string> {
@@ -13,9 +14,16 @@ export async function statusOf(path: string): Promise<Stats | string> {
   }
 }
 
+/** What the system is short of when it gives these error codes: no fault of the file, which another time would be read. */
+const SHORTAGES: Readonly<Record<string, string>> = {
+  EMFILE: "this process has too many open files; raise its limit (ulimit -n) or give fewer --workers",
+  ENFILE: "the system has too many open files; wait for other programs to end",
+  ENOMEM: "there is no memory left; give fewer --workers",
+};
+
 /**
- * Opens a regular file for reading, or returns what is wrong. Never waits: opened in the usual way, a FIFO keeps its reader until somebody
- * writes to it.
+ * Opens a regular file for reading, or returns what is wrong with it. Never waits: opened in the usual way, a FIFO keeps its reader until
+ * somebody writes to it. Throws ERR_RUNTIME where the machine is short of something, which must not become an incident of the file.
  */
 export async function openInput(path: string): Promise<FileHandle | string> {
   let handle: FileHandle | undefined;
@@ -27,6 +35,11 @@ export async function openInput(path: string): Promise<FileHandle | string> {
     return noFile(status);
   } catch (error) {
     await handle?.close().catch(() => {});
+    const shortage = SHORTAGES[codeOf(error)];
+    if (shortage !== undefined)
+      throw new HeadraceError("ERR_RUNTIME", `cannot open ${path}: ${shortage}, then run again`, {
+        cause: error,
+      });
     return unreachable(path, codeOf(error));
   }
 }

@@ -26,7 +26,8 @@ export { zstdSelfTest } from "./unzstd.ts";
  * Reads `file` from start to end, lazily; there is at least one batch. With `fromLine`, records of earlier physical lines (rows of a table)
  * are passed over (their bytes are still decoded and counted, and incidents before them are reported again).
  * Memory: about two batches, one line, and the decoder's window; of parquet a page and a dictionary a column, of Arrow a megabyte of text,
- * or the buffers of a record batch where they are compressed. Throws ERR_ARGUMENT, ERR_DOMAIN and ERR_RUNTIME before the first batch, nothing later.
+ * or the buffers of a record batch where they are compressed. Throws ERR_ARGUMENT, ERR_DOMAIN and ERR_RUNTIME (zstd does not work, or the
+ * machine is short of files or memory) before the first batch, nothing later.
  */
 export async function* readSource(
   file: InputFile,
