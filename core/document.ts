@@ -13,7 +13,10 @@ export interface Document {
   /** 1-based number of the physical line in that file. */
   readonly line: number;
   readonly domain: DomainName;
+  /** May be made of `utf8` when it is asked for. */
   readonly text: string;
+  /** The text in UTF-8, where it came so: valid, and the same text, so without lone surrogates. */
+  readonly utf8?: Uint8Array;
   /** Integer scores of the score fields that were asked for, in their order; absent where none were. */
   readonly scores?: Int32Array;
 }

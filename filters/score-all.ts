@@ -7,8 +7,13 @@ import { COUNTER_TABLES, tokenCounter } from "./features.ts";
 import type { Filter } from "./filter.ts";
 import { type ModelFilter, scoreOf } from "./model.ts";
 
-/** Writes the score of each filter to `out`, in their order. */
-export type ScoreAll = (text: string, tokens: TokenIds, count: number, out: Int32Array) => void;
+/** Writes the score of each filter to `out`, in their order. The text is asked for where a filter reads it, and only there. */
+export type ScoreAll = (
+  document: { readonly text: string },
+  tokens: TokenIds,
+  count: number,
+  out: Int32Array,
+) => void;
 
 /** The joint scorer: the same integers as `filter.score` one by one, for little more than the cost of the first. Owns scratch memory. */
 export function scoreAll(filters: readonly Filter[]): ScoreAll {
@@ -34,7 +39,7 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
       members.map(({ filter }) => filter.model.tokenWeights),
     ),
   }));
-  return (text, tokens, count, out) => {
+  return (document, tokens, count, out) => {
     for (const { members, countIds } of counted) {
       const counts = countIds(tokens, count);
       for (let m = 0; m < members.length; m++) {
@@ -42,6 +47,8 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
         out[column] = scoreOf(filter.model, counts, m);
       }
     }
+    if (others.length === 0) return;
+    const { text } = document;
     for (const { column, filter } of others) out[column] = filter.score(text, tokens, count);
   };
 }

@@ -47,7 +47,7 @@ export class Batch {
 
   add(record: Document | Quarantined): void {
     if ("text" in record) {
-      this.textBytes += Buffer.byteLength(record.text);
+      this.textBytes += record.utf8?.length ?? Buffer.byteLength(record.text);
       this.#documents.push(record);
     } else this.#quarantined.push(record);
   }

@@ -83,15 +83,9 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
     tokenizer,
     filters,
     judge(document) {
-      const count = encodeDocumentInto(
-        tokenizer,
-        document.text,
-        { bos: setup.bos, eos: setup.eos },
-        buffer,
-        0,
-      );
+      const count = encodeDocumentInto(tokenizer, document, { bos: setup.bos, eos: setup.eos }, buffer, 0);
       const inner = front === 0 ? buffer.ids : buffer.ids.subarray(front);
-      scoreDocument(document.text, inner, count - around, scores);
+      scoreDocument(document, inner, count - around, scores);
       if (document.scores) scores.set(document.scores, loaded.length);
       else if (setup.scoreFields.length > 0)
         throw new HeadraceError(

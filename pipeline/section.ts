@@ -84,7 +84,7 @@ export class Section {
   async document(document: Document, source: number, judged: Judged): Promise<void> {
     const { verdict, tag, tokens, count, scores } = judged;
     const dropped = verdict.kind === "drop";
-    const hashed = textHash(document.text);
+    const hashed = textHash(document);
     this.#records++;
     this.#tokens += count;
     this.#tally.document(
@@ -181,8 +181,8 @@ export class Section {
 }
 
 /** The hash of a document's text that the validation split goes by (docs/format.md 1.5). */
-function textHash(text: string): bigint {
-  return hash("sha256", text, "buffer").readBigUInt64BE();
+function textHash(document: Document): bigint {
+  return BigInt(`0x${hash("sha256", document.utf8 ?? document.text).slice(0, 16)}`);
 }
 
 function taskFile(path: string, file: Omit<TaskFile, "path">): TaskFile {

@@ -5,12 +5,13 @@
 import { HeadraceError } from "../core/errors.ts";
 import { ahead } from "./ahead.ts";
 import { Batch, type SourceChunk } from "./batch.ts";
+import { byteRecordParser } from "./byte-records.ts";
 import { decompress } from "./decompress.ts";
 import type { InputFile } from "./inputs.ts";
 import { type Line, LineSplitter } from "./lines.ts";
 import type { Damage } from "./pieces.ts";
 import { changedSince, withinRange } from "./range.ts";
-import { maxDocumentBytesOf, recordParser, type SourceOptions } from "./records.ts";
+import { maxDocumentBytesOf, type SourceOptions } from "./records.ts";
 import { isTable, sniff } from "./sniff.ts";
 import { StoredFile } from "./stored.ts";
 import { readTable } from "./table.ts";
@@ -41,7 +42,7 @@ export async function* readSource(
   const { range } = file;
   const from = range?.from.byte ?? 0;
   const to = range?.to.byte ?? file.bytes;
-  const parse = recordParser(file.source, options);
+  const parse = byteRecordParser(file.source, options);
   const lines = new LineSplitter(maxDocumentBytesOf(options), range?.from);
   if (file.format === "jsonl.zst") await zstdSelfTest();
   let read = 0;

@@ -1,7 +1,7 @@
 /**
- * `npm run kernel`: compiles the tokenizer kernel (pipeline/tokenizer/kernel, AssemblyScript) to WebAssembly and writes it, as base64,
- * to pipeline/tokenizer/kernel-module.ts, which is committed, so that nobody who installs the package needs a compiler.
- * `--check` writes nothing and ends with 1 when the committed module is not what the source compiles to.
+ * `npm run kernel`: compiles what is written in AssemblyScript (the tokenizer kernel, the JSON scanner) to WebAssembly and writes it, as
+ * base64, to modules that are committed, so that nobody who installs the package needs a compiler.
+ * `--check` writes nothing and ends with 1 when a committed module is not what its source compiles to.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -11,23 +11,40 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const SOURCE = "pipeline/tokenizer/kernel";
-const TARGET = join(ROOT, "pipeline/tokenizer/kernel-module.ts");
+const MODULES = [
+  {
+    what: "The tokenizer kernel",
+    source: "pipeline/tokenizer/kernel",
+    entry: "kernel.ts",
+    target: "pipeline/tokenizer/kernel-module.ts",
+    constant: "KERNEL_BASE64",
+  },
+  {
+    what: "The JSON scanner",
+    source: "pipeline/json-kernel",
+    entry: "scan.ts",
+    target: "pipeline/json-kernel-module.ts",
+    constant: "JSON_KERNEL_BASE64",
+  },
+];
 
-const bytes = compile();
-if (bytes !== undefined) {
-  const text = moduleOf(bytes);
+for (const module of MODULES) {
+  const bytes = compile(module);
+  if (bytes === undefined) continue;
+  const { source } = module;
+  const target = join(ROOT, module.target);
+  const text = moduleOf(module, bytes);
   if (!process.argv.includes("--check")) {
-    writeFileSync(TARGET, text);
-    console.error(`kernel: ${bytes.length} bytes of WebAssembly`);
-  } else if (readFileSync(TARGET, "utf8") !== text) {
-    console.error(`kernel: ${TARGET} is not what ${SOURCE} compiles to; run npm run kernel and commit it`);
+    writeFileSync(target, text);
+    console.error(`${source}: ${bytes.length} bytes of WebAssembly`);
+  } else if (readFileSync(target, "utf8") !== text) {
+    console.error(`${target} is not what ${source} compiles to; run npm run kernel and commit it`);
     process.exitCode = 1;
   }
 }
 
 /** The compiled module, or undefined and an exit status. */
-function compile() {
+function compile({ source, entry }) {
   const folder = mkdtempSync(join(tmpdir(), "headrace-kernel-"));
   try {
     const out = join(folder, "kernel.wasm");
@@ -35,7 +52,7 @@ function compile() {
       process.execPath,
       [
         join(ROOT, "node_modules/assemblyscript/bin/asc.js"),
-        `${SOURCE}/kernel.ts`,
+        `${source}/${entry}`,
         "-O3",
         "--enable",
         "simd",
@@ -57,18 +74,18 @@ function compile() {
 }
 
 /** The file that is committed. */
-function moduleOf(wasm) {
+function moduleOf({ what, source, constant }, wasm) {
   const hash = createHash("sha256");
-  for (const file of readdirSync(join(ROOT, SOURCE)).sort())
-    if (file.endsWith(".ts")) hash.update(file).update(readFileSync(join(ROOT, SOURCE, file)));
+  for (const file of readdirSync(join(ROOT, source)).sort())
+    if (file.endsWith(".ts")) hash.update(file).update(readFileSync(join(ROOT, source, file)));
   const { version } = JSON.parse(
     readFileSync(join(ROOT, "node_modules/assemblyscript/package.json"), "utf8"),
   );
   return `/**
- * The tokenizer kernel, ${wasm.length} bytes of WebAssembly, as \`npm run kernel\` wrote it; not to be edited.
+ * ${what}, ${wasm.length} bytes of WebAssembly, as \`npm run kernel\` wrote it; not to be edited.
  * AssemblyScript ${version}; sha256 of the sources ${hash.digest("hex")}.
  */
-export const KERNEL_BASE64 =
+export const ${constant} =
   "${wasm.toString("base64")}";
 `;
 }

@@ -52,6 +52,7 @@ export function bpeTokenizer(name: string, vocabulary: Vocabulary, options: BpeO
   };
   const spell = withoutBytes ? withJoinedUnknowns(vocabulary.unknown, ruled) : ruled;
   const encodeInto = options.specialTokens === "parse" ? parseSpecialTokens(vocabulary, spell) : spell;
+  const asItIs = !changed && !withoutBytes && options.specialTokens !== "parse";
   const scratch = tokenBuffer({ tokenType }, 4_096);
   return {
     name,
@@ -68,6 +69,8 @@ export function bpeTokenizer(name: string, vocabulary: Vocabulary, options: BpeO
       return scratch.ids.slice(0, count);
     },
     encodeInto,
+    ...(encoder instanceof KernelEncoder &&
+      asItIs && { encodeUtf8Into: encoder.encodeUtf8Into.bind(encoder) }),
     decode: decoderOf(vocabulary),
   };
 }

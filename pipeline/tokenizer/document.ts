@@ -1,7 +1,7 @@
 /**
  * A document's ids as they are stored: BOS in front by default and no EOS, as LLaMA-MoE did.
  */
-import type { TokenIds } from "../../core/document.ts";
+import type { Document, TokenIds } from "../../core/document.ts";
 import { HeadraceError } from "../../core/errors.ts";
 import {
   type DocumentTokens,
@@ -14,14 +14,17 @@ import {
 /** Writes BOS, the ids of the text and EOS, as asked, to the buffer at `at`; returns how many. Throws ERR_ARGUMENT without such an id. */
 export function encodeDocumentInto(
   tokenizer: Tokenizer,
-  text: string,
+  document: Pick<Document, "text" | "utf8">,
   options: DocumentTokens,
   buffer: TokenBuffer,
   at: number,
 ): number {
   let end = at;
   if (options.bos ?? true) ensureCapacity(buffer, end + 1)[end++] = controlId(tokenizer, "bos");
-  end += tokenizer.encodeInto(text, buffer, end);
+  end +=
+    document.utf8 && tokenizer.encodeUtf8Into
+      ? tokenizer.encodeUtf8Into(document.utf8, buffer, end)
+      : tokenizer.encodeInto(document.text, buffer, end);
   if (options.eos ?? false) ensureCapacity(buffer, end + 1)[end++] = controlId(tokenizer, "eos");
   return end - at;
 }
@@ -29,7 +32,7 @@ export function encodeDocumentInto(
 /** The ids of one document with BOS and EOS as asked. Throws ERR_ARGUMENT when the vocabulary has no such id. */
 export function encodeDocument(tokenizer: Tokenizer, text: string, options: DocumentTokens = {}): TokenIds {
   const buffer = tokenBuffer(tokenizer, text.length + 2);
-  const count = encodeDocumentInto(tokenizer, text, options, buffer, 0);
+  const count = encodeDocumentInto(tokenizer, { text }, options, buffer, 0);
   return buffer.ids.slice(0, count);
 }
 

@@ -67,6 +67,12 @@ export class KernelEncoder {
     return this.encodeBytes(0, utf8.encodeInto(text, this.#room).written, buffer, at);
   }
 
+  /** The same as `encodeInto` for a text in UTF-8, which must be valid. */
+  encodeUtf8Into(utf8: Uint8Array, buffer: TokenBuffer, at: number): number {
+    this.room(utf8.length).set(utf8);
+    return this.encodeBytes(0, utf8.length, buffer, at);
+  }
+
   /** At least this many bytes of the kernel's memory, for UTF-8 that `encodeBytes` reads in place. Any later call may detach the view. */
   room(bytes: number): Uint8Array<ArrayBuffer> {
     if (bytes > this.#room.length) this.#makeRoom(bytes);

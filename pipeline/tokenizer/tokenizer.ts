@@ -27,6 +27,8 @@ export interface Tokenizer {
   encode(text: string): TokenIds;
   /** Writes the ids of a text to `buffer.ids` from index `at` on, growing it where needed, and returns how many they are. */
   encodeInto(text: string, buffer: TokenBuffer, at: number): number;
+  /** The same for a text in UTF-8, which must be valid; absent where the text is needed as a string. */
+  encodeUtf8Into?(utf8: Uint8Array, buffer: TokenBuffer, at: number): number;
   /** The text of ids. Control ids vanish; bytes that are not UTF-8 become U+FFFD. Throws ERR_ARGUMENT for an id out of range. */
   decode(ids: Iterable<number>): string;
 }

@@ -45,7 +45,7 @@ test("scoring together gives what scoring one by one gives, in any order of docu
   fc.assert(
     fc.property(fc.array(ids, { maxLength: 5 }), fc.nat(31_999), (documents, behind) => {
       for (const list of documents) {
-        together("", Int32Array.of(...list, behind, behind), list.length, out);
+        together({ text: "" }, Int32Array.of(...list, behind, behind), list.length, out);
         const alone = five.map((filter) => filter.score("", Uint16Array.from(list), list.length));
         assert.deepEqual([...out], alone);
       }
@@ -57,7 +57,7 @@ test("a filter without a model is asked for its own score", () => {
   const length = { ...ADS, model: undefined, score: (text: string) => text.length };
   const { model: _, ...plain } = length;
   const out = new Int32Array(2);
-  scoreAll([plain, ADS])("four", Uint16Array.of(300), 1, out);
+  scoreAll([plain, ADS])({ text: "four" }, Uint16Array.of(300), 1, out);
   assert.deepEqual([...out], [4, ADS.score("", Uint16Array.of(300), 1)]);
 });
 

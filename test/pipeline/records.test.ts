@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { byteRecordParser } from "../../pipeline/byte-records.ts";
 import { quarantineCode } from "../../pipeline/incidents.ts";
 import { recordParser, type SourceOptions } from "../../pipeline/records.ts";
 import { invalidUtf8At } from "../../pipeline/utf8.ts";
@@ -8,15 +9,21 @@ import { invalidUtf8At } from "../../pipeline/utf8.ts";
 /** What a line becomes: [domain, text], or the reason why it is no document. */
 function parse(json: string | Uint8Array, options: SourceOptions = {}, source = "c4.jsonl", torn = false) {
   const bytes = Buffer.from(json);
-  const record = recordParser(
-    source,
-    options,
-  )({ line: 7, byteFrom: 100, byteTo: 100 + bytes.length, bytes, torn });
+  const line = { line: 7, byteFrom: 100, byteTo: 100 + bytes.length, bytes, torn };
+  const record = recordParser(source, options)(line);
+  assert.deepEqual(recordOf(byteRecordParser(source, options)(line)), recordOf(record));
   assert.equal(record.source, source);
   assert.equal(record.line, 7);
   if ("text" in record) return [record.domain, record.text];
   assert.deepEqual([record.byteFrom, record.byteTo], [100, 100 + bytes.length]);
   return record.domain === undefined ? record.reason : `${record.reason} [${record.domain}]`;
+}
+
+/** A record as plain data, its text a string. */
+function recordOf(record: ReturnType<ReturnType<typeof recordParser>>) {
+  return "text" in record
+    ? { source: record.source, line: record.line, domain: record.domain, text: record.text }
+    : record;
 }
 
 test("a record in SlimPajama's form says its domain", () => {

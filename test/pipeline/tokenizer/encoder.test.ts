@@ -20,7 +20,7 @@ test("a document has BOS in front and no EOS unless asked otherwise", () => {
   assert.deepEqual([...encodeDocument(tokenizer, "a text", { bos: false, eos: true })], [...ids, 2]);
   assert.deepEqual([...encodeDocument(tokenizer, "", { eos: true })], [1, 2]);
   const buffer = tokenBuffer(tokenizer, 0);
-  assert.equal(encodeDocumentInto(tokenizer, "a text", { eos: true }, buffer, 0), ids.length + 2);
+  assert.equal(encodeDocumentInto(tokenizer, { text: "a text" }, { eos: true }, buffer, 0), ids.length + 2);
   assert.deepEqual([...buffer.ids.subarray(0, ids.length + 2)], [1, ...ids, 2]);
 });
 
