@@ -2,6 +2,7 @@
  * The encoder in WebAssembly (kernel/): the ids of encoder.ts and byte-level-encoder.ts, its checking twins, several times faster.
  * Text lies in the kernel's memory, which grows to the longest text so far and does not shrink. One instance serves one thread.
  */
+import { HeadraceError } from "../../core/errors.ts";
 import { KERNEL_BASE64 } from "./kernel-module.ts";
 import { growTo, type Kernel, type KernelForm, placeTables } from "./kernel-tables.ts";
 import { ensureCapacity, type TokenBuffer } from "./tokenizer.ts";
@@ -60,7 +61,7 @@ export class KernelEncoder {
     return this.#kernel.lostBytes.value;
   }
 
-  /** Writes the ids of a text to `buffer.ids` from `at` on and returns how many. */
+  /** Writes the ids of a text to `buffer.ids` from `at` on and returns how many. Throws ERR_INPUT where the memory cannot grow as far as that takes. */
   encodeInto(text: string, buffer: TokenBuffer, at: number): number {
     if (!text.isWellFormed()) this.loneSurrogates += text.match(/\p{Surrogate}/gu)?.length ?? 0;
     if (3 * text.length > this.#room.length) this.room(Buffer.byteLength(text));
@@ -91,14 +92,29 @@ export class KernelEncoder {
     if (cut === "pre-tokenizer") this.#kernel.startText();
     let out = at;
     while (from < end) {
-      const count = this.#encode(from, end, idsAt);
-      if (this.#memory.length === 0) this.#refresh(this.#room.length);
+      const count = this.#call(from, end, idsAt, length);
       const first = idsAt / this.#ids.BYTES_PER_ELEMENT;
       ensureCapacity(buffer, out + count).set(this.#ids.subarray(first, first + count), out);
       out += count;
       from = this.#kernel.stopped.value;
     }
     return out - at;
+  }
+
+  /** One call of the kernel, whose only trap is that the memory cannot grow. */
+  #call(from: number, end: number, idsAt: number, length: number): number {
+    const room = this.#room.length;
+    try {
+      return this.#encode(from, end, idsAt);
+    } catch (cause) {
+      throw new HeadraceError(
+        "ERR_INPUT",
+        `a text of ${length} bytes needs more of the tokenizer's memory than the ${this.#kernel.memory.buffer.byteLength} bytes there are, and it cannot grow; lower --max-document-bytes`,
+        { cause },
+      );
+    } finally {
+      if (this.#memory.length === 0) this.#refresh(room);
+    }
   }
 
   /** Makes room for a text, and for more the next time, up to double. */
