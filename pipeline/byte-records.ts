@@ -1,13 +1,21 @@
 /**
  * The same outcomes as `recordParser` for one line of JSON, the common ones from its bytes: a text is never a JavaScript string unless
- * someone asks for it. Whatever is unusual goes to `recordParser`, which alone knows what is wrong with a record, and so do all lines
- * where scores are read from them.
+ * someone asks for it. Whatever is unusual goes to `recordParser`, which alone knows what is wrong with a record.
  */
 import type { Document } from "../core/document.ts";
 import type { DomainName } from "../core/domain.ts";
+import type { FieldValue } from "../filters/index.ts";
+import { fieldScores } from "./field-scores.ts";
 import { ABSENT, type BytePath, bytePath, type JsonScanner, jsonScanner } from "./json-scanner.ts";
 import type { Line } from "./lines.ts";
-import { domainRule, type RecordParser, recordParser, type SourceOptions, textFieldsOf } from "./records.ts";
+import {
+  domainRule,
+  jsonValue,
+  type RecordParser,
+  recordParser,
+  type SourceOptions,
+  textFieldsOf,
+} from "./records.ts";
 
 /** Checks the options and makes the parser of one file's lines. Throws ERR_ARGUMENT and ERR_DOMAIN. */
 export function byteRecordParser(
@@ -16,10 +24,18 @@ export function byteRecordParser(
   scanner: JsonScanner | null = jsonScanner(),
 ): RecordParser {
   const parse = recordParser(source, options);
-  if (scanner === null || (options.scoreFields?.length ?? 0) > 0) return parse;
+  if (scanner === null) return parse;
   const textFields = textFieldsOf(options).map(bytePath);
   const domains = domainRule(source, options);
   const domainField = domains.field && bytePath(domains.field);
+  const { paths, read: scoresOf } = fieldScores(options.scoreFields);
+  const scorePaths = paths.map(bytePath);
+  let unjudged = false;
+  const held = (_: unknown, field: number): FieldValue => {
+    const place = scanner.find(scorePaths[field]!);
+    if (place < ABSENT) unjudged = true;
+    return place < 0 ? undefined : jsonValue(scanner.value(place));
+  };
 
   const scan = (line: Line): Document | null => {
     if (line.bytes === null || !scanner.scan(line.bytes)) return null;
@@ -28,7 +44,11 @@ export function byteRecordParser(
     const place = domainField === null ? ABSENT : scanner.find(domainField);
     if (place < ABSENT) return null;
     const domain = domains.of(place === ABSENT ? undefined : scanner.value(place));
-    return typeof domain === "string" ? new Utf8Document(source, line.line, domain, utf8) : null;
+    if (typeof domain !== "string") return null;
+    unjudged = false;
+    const scores = scoresOf(held);
+    if (unjudged || (scores !== undefined && "code" in scores)) return null;
+    return new Utf8Document(source, line.line, domain, utf8, scores);
   };
   return (line) => scan(line) ?? parse(line);
 }
@@ -49,13 +69,21 @@ class Utf8Document implements Document {
   readonly line: number;
   readonly domain: DomainName;
   readonly utf8: Buffer;
+  readonly scores?: Int32Array;
   #text: string | undefined;
 
-  constructor(source: string, line: number, domain: DomainName, utf8: Buffer) {
+  constructor(
+    source: string,
+    line: number,
+    domain: DomainName,
+    utf8: Buffer,
+    scores: Int32Array | undefined,
+  ) {
     this.source = source;
     this.line = line;
     this.domain = domain;
     this.utf8 = utf8;
+    if (scores) this.scores = scores;
   }
 
   get text(): string {

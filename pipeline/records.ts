@@ -163,7 +163,7 @@ export function domainRule(source: string, options: SourceOptions): DomainRule {
 }
 
 /** What a field of JSON holds, as a score field sees it. */
-function jsonValue(value: unknown): FieldValue {
+export function jsonValue(value: unknown): FieldValue {
   return typeof value === "number" || value === null || value === undefined
     ? value
     : { holds: kindOf(value) };
