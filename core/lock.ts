@@ -19,7 +19,7 @@ import {
 } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { HeadraceError, messageOf } from "./errors.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { describeHolder, holderText, isBrief, lifeOf } from "./lock-holder.ts";
@@ -188,6 +188,8 @@ function hold(path: string, text: string, everySeconds: number | null): Lock {
 }
 
 function startHeartbeat(of: Heartbeat): Worker {
+  // Loaded where it is needed: samplers take locks too, and load no threads.
+  const { Worker } = process.getBuiltinModule("node:worker_threads");
   const worker = new Worker(new URL(`./heartbeat${extname(import.meta.filename)}`, import.meta.url), {
     workerData: of,
   });
