@@ -75,6 +75,7 @@ export async function writeFileOnce(path: string, data: string | Uint8Array): Pr
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   return await attempt(path, async () => {
     try {
+      await mkdir(dirname(path), { recursive: true });
       const handle = await open(temporary, "wx");
       try {
         await handle.writeFile(data);

@@ -20,6 +20,8 @@ const planOf = object({
   version: optional(integer(0), 1),
   /** Into how many shards the build is cut over machines; null: it is not. */
   shards: optional(nullable(integer(1)), null),
+  /** Bytes of text a task, where they were given. */
+  taskBytes: optional(nullable(integer(1)), null),
   description: record(anything),
   inputs: anything,
 });
@@ -36,6 +38,8 @@ export interface Claim {
   readonly replace: boolean;
   /** Everything that decides the bytes, as plain data. */
   readonly description: Readonly<Record<string, unknown>>;
+  /** Bytes of text a task where they were given, which decide nothing but where tasks begin. */
+  readonly taskBytes?: number;
 }
 
 /** The claim of a build from its input. */
@@ -46,6 +50,7 @@ export function claimOf(prepared: Prepared): Claim {
     buildFolder,
     replace: options.replace ?? false,
     description: { ...description, inputs: inputIdentity(prepared) },
+    ...(options.taskBytes !== undefined && { taskBytes: options.taskBytes }),
   };
 }
 
@@ -127,23 +132,21 @@ export async function removeTemporaries({
  */
 export async function joinFolder(claim: Claim, shards: number): Promise<void> {
   const plan = await readPlan(claim.buildFolder);
-  if (plan) requireSameBuild(claim.dir, plan, claim.description);
+  if (plan) requireSameBuild(plan, claim);
   if (plan?.shards !== shards) await writePlan(claim, shards);
 }
 
 /** Throws ERR_OUTPUT where an unfinished build was begun with other options than these (the inputs aside), naming each with both values. */
 export function requireSameBuild(
-  dir: string,
   plan: BuildPlan,
-  description: Readonly<Record<string, unknown>>,
+  { dir, description, taskBytes }: Omit<Claim, "replace">,
 ): void {
-  const { inputs: _, ...here } = description;
-  const differs = [
-    ...(plan.version === TASK_VERSION
-      ? []
-      : [`the version of headrace's tasks is ${TASK_VERSION} here and ${plan.version} there`]),
-    ...namedDifferences(here, plan.description),
-  ];
+  const { inputs: _, ...options } = description;
+  const { version, taskBytes: size } = plan;
+  const differs = namedDifferences(
+    { "the version of headrace's tasks": TASK_VERSION, ...options, "task-size": taskBytes ?? null },
+    { "the version of headrace's tasks": version, ...plan.description, "task-size": size },
+  );
   if (differs.length > 0)
     throw new HeadraceError(
       "ERR_OUTPUT",
@@ -152,11 +155,14 @@ export function requireSameBuild(
 }
 
 async function writePlan(
-  { buildFolder, description: described }: Claim,
+  { buildFolder, description: described, taskBytes }: Claim,
   shards: number | null,
 ): Promise<void> {
   const { inputs, ...description } = described;
-  const plan = { format: "headrace-build/1", version: TASK_VERSION, shards, description, inputs };
+  const plan = {
+    ...{ format: "headrace-build/1", version: TASK_VERSION, shards, taskBytes: taskBytes ?? null },
+    ...{ description, inputs },
+  };
   await writeFileWhole(join(buildFolder, "build.json"), `${JSON.stringify(plan)}\n`);
 }
 

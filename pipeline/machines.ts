@@ -8,7 +8,6 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
 import { acquireLock, withLock } from "../core/lock.ts";
-import type { Calibration } from "../filters/index.ts";
 import type { ShardManifest } from "../shards/index.ts";
 import { compactAll, finishAll, inputPlans, readTasks, requireSomething } from "./build.ts";
 import {
@@ -27,13 +26,13 @@ import { claimFolder, claimOf, finishedBuild, joinFolder, readPlan, requireSameB
 import { writeLedger } from "./ledger.ts";
 import type { BuildOptions } from "./options.ts";
 import type { Task } from "./plan.ts";
-import { planBuild } from "./plan-build.ts";
+import { planBuild, plannedBuild } from "./plan-build.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type BuildReport, reportOf } from "./report.ts";
 import { withRecordedTimes } from "./same-inputs.ts";
 import { knownCalibration, settleCalibration } from "./settle-calibration.ts";
 import { type ShardReport, shardReportOf } from "./shard-report.ts";
-import { committedTask, finishedTask } from "./task-folder.ts";
+import { committedTask, finishedTask, taskFolder } from "./task-folder.ts";
 import type { TaskManifest } from "./task-manifest.ts";
 import { tidyFinished } from "./tidy.ts";
 
@@ -56,7 +55,8 @@ export async function buildShard(options: BuildOptions, shard: BuildShard): Prom
     });
     if (finished) return await compactedShard(prepared, shard, started);
     const calibration = await settleCalibration(prepared);
-    const own = await ownTasks(prepared, calibration, shard);
+    const all = await planBuild(prepared, calibration, (shard.index - 1) / shard.count);
+    const own = all.filter((task) => isOf(task, shard));
     const read = await readTasks(prepared, { calibration, tasks: own, lock, ledger: null });
     return await shardReportOf({ prepared, shard, ...read, started });
   } finally {
@@ -91,7 +91,10 @@ export async function finishBuild(options: BuildOptions): Promise<BuildReport> {
     if (finished) return report(finished, null);
     const calibration = await knownCalibration(prepared);
     if (calibration === undefined) throw unfinished(prepared, shards, "its calibration and all tasks", null);
-    const tasks = await allTasks(prepared, shards, await planBuild(prepared, calibration));
+    const planned = await plannedBuild(prepared, calibration);
+    if (planned === undefined)
+      throw unfinished(prepared, shards, "the scans of its big files and all tasks", null);
+    const tasks = await allTasks(prepared, shards, planned);
     await requireNoShards(buildFolder, locking);
     await claimFolder(claimOf(prepared), shards);
     await requireSomething(prepared, tasks);
@@ -105,19 +108,11 @@ export async function finishBuild(options: BuildOptions): Promise<BuildReport> {
   }
 }
 
-async function ownTasks(
-  prepared: Prepared,
-  calibration: Calibration | null,
-  { index, count }: BuildShard,
-): Promise<readonly Task[]> {
-  const tasks = await planBuild(prepared, calibration, (index - 1) / count);
-  return tasks.filter((task) => shardOf(task, count).index === index);
-}
-
 /** The report of a shard of a finished build, from the manifests that its tasks left. */
 async function compactedShard(prepared: Prepared, shard: BuildShard, started: number): Promise<ShardReport> {
   const calibration = await knownCalibration(prepared);
-  const own = calibration === undefined ? [] : await ownTasks(prepared, calibration, shard);
+  const all = calibration === undefined ? undefined : await plannedBuild(prepared, calibration);
+  const own = (all ?? []).filter((task) => isOf(task, shard));
   const found = await Promise.all(own.map((task) => committedTask(prepared.buildFolder, task)));
   return shardReportOf({
     prepared,
@@ -127,6 +122,10 @@ async function compactedShard(prepared: Prepared, shard: BuildShard, started: nu
     resumed: 0,
     started,
   });
+}
+
+function isOf(task: Task, { index, count }: BuildShard): boolean {
+  return shardOf(task, count).index === index;
 }
 
 async function prepareShared(options: BuildOptions, flag: string): Promise<Prepared> {
@@ -153,7 +152,7 @@ async function lookAt(asked: Prepared): Promise<{
     const finished = await finishedBuild(claimOf(asked));
     return { prepared: asked, finished, begun: false, shards: null };
   }
-  requireSameBuild(asked.dir, plan, asked.description);
+  requireSameBuild(plan, claimOf(asked));
   const prepared = withRecordedTimes(asked, plan.inputs);
   return { prepared, finished: await finishedBuild(claimOf(prepared)), begun: true, shards: plan.shards };
 }
@@ -178,9 +177,16 @@ async function allTasks(
   tasks: readonly Task[],
 ): Promise<readonly TaskManifest[]> {
   const folder = join(prepared.buildFolder, "tasks");
-  // Listing it makes an NFS client ask the server what is there, rather than remember what was not.
+  // Listing a folder makes an NFS client ask the server what is there, rather than remember what was not.
   if (existsSync(folder)) await readdir(folder);
-  const found = await Promise.all(tasks.map((task) => finishedTask(prepared.buildFolder, task)));
+  const found = await Promise.all(
+    tasks.map(async (task) => {
+      const known = await finishedTask(prepared.buildFolder, task);
+      if (known) return known;
+      await readdir(taskFolder(prepared.buildFolder, task.key)).catch(() => []);
+      return finishedTask(prepared.buildFolder, task);
+    }),
+  );
   const manifests = found.flatMap((manifest) => manifest ?? []);
   if (manifests.length === tasks.length) return manifests;
   const open = tasks.filter((_, i) => found[i] === undefined);

@@ -60,7 +60,7 @@ export interface BuildOptions {
   readonly validationTokens?: number;
   /** Row at whose boundary a domain of fewer than 20 documents is split. Default 256. */
   readonly validationRow?: number;
-  /** Build anew over the finished shards of another build. Default false. */
+  /** Build anew over the finished shards of another build, of which nothing is reused (`refilter` does). Default false. */
   readonly replace?: boolean;
   readonly onProgress?: (progress: BuildProgress) => void;
   /** Is told in a sentence what a person may want to know while it happens: a lock in doubt, another build in the folder. */

@@ -23,12 +23,35 @@ export async function planBuild(
   calibration: Calibration | null,
   begin = 0,
 ): Promise<readonly Task[]> {
-  const { train, validation, description } = prepared;
+  const { train, validation, reading } = prepared;
   const inputs = [
     await splitFiles(prepared, "train", train.files, begin),
     await splitFiles(prepared, "validation", validation?.files ?? [], begin),
   ];
-  return planTasks(inputs, { ...description, calibration: calibration && hashOf(calibration) });
+  return planTasks(inputs, { ...reading, calibration: calibration && hashOf(calibration) });
+}
+
+/** The same of a build whose big files are all scanned; undefined where one is not. Reads no input. */
+export async function plannedBuild(
+  prepared: Prepared,
+  calibration: Calibration | null,
+): Promise<readonly Task[] | undefined> {
+  const train = await lookForScans(prepared, "train", prepared.train.files);
+  const validation = await lookForScans(prepared, "validation", prepared.validation?.files ?? []);
+  return train.left.length + validation.left.length > 0 ? undefined : planBuild(prepared, calibration);
+}
+
+/** What is known of the big files of a role, and which are left to be scanned. */
+async function lookForScans(prepared: Prepared, role: Task["role"], files: readonly InputFile[]) {
+  const { buildFolder, options } = prepared;
+  const taskBytes = options.taskBytes ?? taskBytesOf(files);
+  const jobs = scanJobs(role, files, taskBytes, options.taskBytes !== undefined);
+  const scans = new Map<InputFile, Scan | null>();
+  for (const job of jobs) {
+    const kept = await keptScan(buildFolder, job);
+    if (kept !== undefined) scans.set(job.file, kept);
+  }
+  return { taskBytes, scans, left: jobs.filter(({ file }) => !scans.has(file)) };
 }
 
 /** The files of a role, big ones as ranges. */
@@ -38,15 +61,8 @@ async function splitFiles(
   files: readonly InputFile[],
   begin: number,
 ) {
-  const { buildFolder, options, workers } = prepared;
-  const taskBytes = options.taskBytes ?? taskBytesOf(files);
-  const jobs = scanJobs(role, files, taskBytes, options.taskBytes !== undefined);
-  const scans = new Map<InputFile, Scan | null>();
-  for (const job of jobs) {
-    const kept = await keptScan(buildFolder, job);
-    if (kept !== undefined) scans.set(job.file, kept);
-  }
-  const left = jobs.filter(({ file }) => !scans.has(file));
+  const { options, workers } = prepared;
+  const { taskBytes, scans, left } = await lookForScans(prepared, role, files);
   const first = Math.floor(begin * left.length);
   const open = [...left.slice(first), ...left.slice(0, first)];
   const total = open.reduce((sum, { file }) => sum + file.bytes, 0);

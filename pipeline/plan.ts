@@ -6,7 +6,7 @@ import type { InputFile } from "./inputs.ts";
 import { isTable } from "./sniff.ts";
 
 /** Version of what a task writes; a change of the code that changes bytes raises it. */
-export const TASK_VERSION = 2;
+export const TASK_VERSION = 3;
 
 /** Stored bytes to text bytes, roughly, to size tasks: compressed text is about a third. */
 export const EXPANSION = { jsonl: 1, "jsonl.gz": 3, "jsonl.zst": 3, parquet: 2, arrow: 1 } as const;

@@ -38,7 +38,9 @@ export interface Prepared {
   readonly validationRow: number;
   /** Thresholds that were given as a file. */
   readonly calibration: Calibration | null;
-  /** Everything but the inputs that decides the bytes, as plain data. */
+  /** What decides, with the calibration, what a task makes of its files, as plain data. */
+  readonly reading: Readonly<Record<string, unknown>>;
+  /** Everything but the inputs that decides the bytes, as plain data: `reading`, and what decides the calibration and the compaction. */
   readonly description: Readonly<Record<string, unknown>>;
 }
 
@@ -77,6 +79,19 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
   const curator = await openCurator(curate);
   const calibration = options.calibration === undefined ? null : await readCalibration(options.calibration);
   const dir = resolve(options.out);
+  const reading = {
+    tokenizer: {
+      sha256: curator.tokenizer.sha256,
+      engine: curate.engine,
+      specialTokens: curate.specialTokens,
+      bos: curate.bos,
+      eos: curate.eos,
+    },
+    filters: curator.filters.map(({ name, sha256 }) => ({ name, sha256 })),
+    source: JSON.parse(JSON.stringify(source)),
+    tagOnly: curate.tagOnly,
+    keepDropped,
+  };
   return {
     options,
     dir,
@@ -92,15 +107,9 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
     validationTokens,
     validationRow,
     calibration,
+    reading,
     description: {
-      tokenizer: {
-        sha256: curator.tokenizer.sha256,
-        engine: curate.engine,
-        specialTokens: curate.specialTokens,
-        bos: curate.bos,
-        eos: curate.eos,
-      },
-      filters: curator.filters.map(({ name, sha256 }) => ({ name, sha256 })),
+      ...reading,
       drop: calibration
         ? { calibration: hashOf(calibration) }
         : {
@@ -108,9 +117,6 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
             documents: options.calibrationDocuments ?? null,
             applyTo: options.applyTo ?? null,
           },
-      source: JSON.parse(JSON.stringify(source)),
-      tagOnly: curate.tagOnly,
-      keepDropped,
       shardBytes,
       validation: validation ? "given" : { tokens: validationTokens, row: validationRow },
     },

@@ -50,7 +50,8 @@ export async function settleCalibration(prepared: Prepared): Promise<Calibration
 }
 
 function pathOf(prepared: Prepared): string {
+  const { reading, description } = prepared;
   const { train } = inputIdentity(prepared);
-  const key = hashOf({ version: TASK_VERSION, description: prepared.description, train });
+  const key = hashOf({ version: TASK_VERSION, reading, drop: description["drop"], train });
   return join(prepared.buildFolder, `calibration-${key.slice(0, 16)}.json`);
 }

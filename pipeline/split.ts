@@ -5,13 +5,13 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileWhole } from "../core/commit.ts";
+import { writeFileOnce } from "../core/commit.ts";
 import { hashOf } from "../core/hash.ts";
 import { array, integer, nullable, object, oneOf, type Parser, parseJson, string } from "../core/parse.ts";
 import type { InputFile } from "./inputs.ts";
 import { SLACK, type Task, textBytes } from "./plan.ts";
 import type { FileCut, Scan } from "./range.ts";
-import { canCut } from "./scan.ts";
+import { canCut, scanFile } from "./scan.ts";
 
 /** Version of where scans cut; a change of the code that moves a cut raises it. */
 const SCAN_VERSION = 1;
@@ -59,13 +59,19 @@ export async function keptScan(buildFolder: string, job: ScanJob): Promise<Scan 
   return found.key === key ? found.scan : undefined;
 }
 
-/** Keeps what a scan found. Throws ERR_OUTPUT. */
-export async function keepScan(buildFolder: string, job: ScanJob, scan: Scan | null): Promise<void> {
+/**
+ * Scans a file that is not scanned yet, and keeps what was found. Of machines that scan it at the same time the first to end is believed by all,
+ * also where a failing disk showed them different things. Throws ERR_OUTPUT.
+ */
+export async function scanOnce(buildFolder: string, job: ScanJob): Promise<Scan | null> {
+  const before = await keptScan(buildFolder, job);
+  if (before !== undefined) return before;
+  const scan = await scanFile(job.file, job.taskBytes);
   const key = scanKey(job);
-  await writeFileWhole(
-    scanPath(buildFolder, key),
-    `${JSON.stringify({ format: "headrace-scan/1", key, scan })}\n`,
-  );
+  const text = `${JSON.stringify({ format: "headrace-scan/1", key, scan })}\n`;
+  return (await writeFileOnce(scanPath(buildFolder, key), text))
+    ? scan
+    : ((await keptScan(buildFolder, job)) ?? null);
 }
 
 /** The ranges of a scanned file, or the file where it was not cut. */

@@ -7,8 +7,7 @@ import { type CompactJob, compactJob } from "./compaction.ts";
 import { type Curator, openCurator } from "./curator.ts";
 import type { Task } from "./plan.ts";
 import type { WorkerMessage, WorkerRequest } from "./pool.ts";
-import { scanFile } from "./scan.ts";
-import { keepScan, keptScan, type ScanJob } from "./split.ts";
+import { type ScanJob, scanOnce } from "./split.ts";
 import { runTask, type TaskProgress } from "./task.ts";
 import type { WorkSetup } from "./work.ts";
 
@@ -52,14 +51,8 @@ async function run(payload: BuildJob, onProgress: (progress: TaskProgress) => vo
         sectionRecords: setup.sectionRecords,
         onProgress,
       });
-    case "scan": {
-      const { job } = payload;
-      const kept = await keptScan(setup.buildFolder, job);
-      if (kept !== undefined) return kept;
-      const scan = await scanFile(job.file, job.taskBytes);
-      await keepScan(setup.buildFolder, job, scan);
-      return scan;
-    }
+    case "scan":
+      return scanOnce(setup.buildFolder, payload.job);
     case "compact":
       return compactJob(payload.job, onProgress);
     default:

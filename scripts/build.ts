@@ -75,7 +75,7 @@ export const build = command({
       .option("replace", {
         type: "boolean",
         default: false,
-        describe: "build over the shards of another build",
+        describe: "build over the finished shards of another build, reusing nothing of them (--from does)",
       })
       .option("dry-run", {
         type: "boolean",

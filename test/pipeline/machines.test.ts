@@ -24,7 +24,7 @@ import {
   refilter,
 } from "../../pipeline/index.ts";
 import { ROOT, temporaryFolder } from "../support.ts";
-import { tree, writeCorpus } from "./corpus.ts";
+import { lineOf, SET_NAMES, textOf, tree, writeCorpus, writeFile } from "./corpus.ts";
 
 const DROP = "ads=0.5:documents,fluency=0.15:documents";
 const scratch = temporaryFolder();
@@ -322,10 +322,54 @@ test("one machine that takes an unfinished build with other options says what di
       ],
     ],
   );
+  // Options of the compaction change no task, nor the calibration.
   const mine = join(scratch, "mine");
+  const compacted = { shardBytes: 20_000, validationTokens: 0 };
   await runShards(mine, 2, [1]);
-  assert.equal((await build({ ...options, out: mine })).reused, 4);
-  assert.deepEqual(tree(mine), expected);
+  notes.length = 0;
+  const small = await build({ ...options, ...compacted, out: mine, onNote });
+  assert.deepEqual(
+    [small.reused, notes],
+    [
+      4,
+      [
+        `${mine} held an unfinished build with other options or inputs (shardBytes, validation); only tasks that are the same are reused`,
+      ],
+    ],
+  );
+  await build({ ...options, ...compacted, out: join(scratch, "small") });
+  assert.deepEqual(tree(mine), tree(join(scratch, "small")));
+});
+
+test("big files are scanned once for all machines, and cut where each of them cuts", async () => {
+  const big = join(scratch, "big");
+  for (const name of ["a", "b", "c"])
+    writeFile(
+      join(big, `${name}.jsonl`),
+      Array.from({ length: 120 }, (_, i) => lineOf(textOf(i, 60), SET_NAMES[i % 7]!)).join(""),
+    );
+  const cut = { inputs: [big], workers: 1, taskBytes: 20_000 };
+  await build({ ...cut, out: join(scratch, "big-alone") });
+  const out = join(scratch, "big-shards");
+  const { tasks } = await buildShard({ ...cut, out }, { index: 1, count: 3 });
+  assert.ok(tasks >= 2, `${tasks} tasks`);
+  await assert.rejects(
+    buildShard({ ...cut, out, taskBytes: 30_000 }, { index: 2, count: 3 }),
+    /was begun by another build: task-size is 30000 here and 20000 there; /,
+  );
+  const scans = join(out, ".build/scans");
+  const kept = readdirSync(scans);
+  assert.equal(kept.length, 3);
+  const lost = readFileSync(join(scans, kept[0]!));
+  rmSync(join(scans, kept[0]!));
+  await assert.rejects(
+    finishBuild({ ...cut, out }),
+    /lacks the scans of its big files and all tasks: run shard 1\/3, 2\/3, 3\/3 \(/,
+  );
+  await Promise.all([2, 3].map((index) => buildShard({ ...cut, out }, { index, count: 3 })));
+  assert.deepEqual(readFileSync(join(scans, kept[0]!)), lost);
+  await finishBuild({ ...cut, out });
+  assert.deepEqual(tree(out), tree(join(scratch, "big-alone")));
 });
 
 test("more shards than tasks: an idle one calibrates, does nothing and says so", async () => {
