@@ -98,15 +98,23 @@ export async function writeFileOnce(path: string, data: string | Uint8Array): Pr
   });
 }
 
-/** Flushes a folder's list of names, without which a renamed file may be gone after a power cut. */
+/**
+ * Flushes a folder's list of names, without which a renamed file may be gone after a power cut. Where a file system has no such flush (some of
+ * SMB and of FUSE), nothing can be done about that, and nothing is.
+ */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");
   try {
     await handle.sync();
+  } catch (error) {
+    if (!NO_FLUSH.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   } finally {
     await handle.close();
   }
 }
+
+/** What `fsync` of a folder says where there is none. */
+const NO_FLUSH: readonly string[] = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EBADF"];
 
 /** Runs `write`; what it throws comes back as ERR_OUTPUT naming `path`. */
 export async function attempt<T>(path: string, write: () => Promise<T>): Promise<T> {

@@ -51,8 +51,8 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
   try {
     const meanwhile = await finishedBuild(claim);
     if (meanwhile) return report(meanwhile, null);
-    ledger = openLedger(buildFolder);
     const differs = await claimFolder(claim);
+    ledger = openLedger(buildFolder);
     if (differs !== null)
       options.onNote?.(
         `${dir} held an unfinished build with other options or inputs (${differs}); only tasks that are the same are reused`,
@@ -64,8 +64,10 @@ export async function build(options: BuildOptions): Promise<BuildReport> {
     await requireSomething(prepared, tasks);
     const compacted = await compactAll(prepared, tasks);
     lock.requireHeld();
+    ledger.save();
     const manifest = await finishAll(prepared, calibration, tasks, compacted);
     ledger.event("finished", manifest.fingerprint);
+    ledger.save();
     return await report(manifest, reused, resumed);
   } finally {
     ledger?.close();

@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { writeFileWhole } from "../core/commit.ts";
 import { messageOf } from "../core/errors.ts";
+import { acquireLock } from "../core/lock.ts";
 import { existing, freeBytes } from "./free-space.ts";
 import { loadTokenizer } from "./tokenizer/index.ts";
 import { zstdSelfTest } from "./unzstd.ts";
@@ -106,7 +107,7 @@ async function outputFolder(out: string): Promise<Finding> {
   const folder = existing(out);
   return tried(
     "file system",
-    `${folder} takes files, flushes and renames them`,
+    `${folder} takes files and locks, flushes and renames them`,
     "permit writing there, or name another --out",
     async () => {
       const scratch = await mkdtemp(join(folder, ".headrace-doctor-"));
@@ -116,6 +117,7 @@ async function outputFolder(out: string): Promise<Finding> {
         await writeFileWhole(path, "second");
         const seen = await readFile(path, "utf8");
         if (seen !== "second") throw new Error(`a file that was replaced reads ${JSON.stringify(seen)}`);
+        (await acquireLock(join(scratch, "lock"))).release();
       } finally {
         await rm(scratch, { recursive: true, force: true });
       }

@@ -10,6 +10,7 @@ import { HeadraceError } from "../core/errors.ts";
 import { canonicalJson } from "../core/hash.ts";
 import { anything, integer, nullable, object, oneOf, optional, parseJson, record } from "../core/parse.ts";
 import { GAP, MANIFEST, ORIGIN, readManifest, type ShardManifest, SPLITS } from "../shards/index.ts";
+import { removeLedger } from "./ledger.ts";
 import { TASK_VERSION } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import { inputIdentity } from "./same-inputs.ts";
@@ -105,14 +106,16 @@ export async function claimFolder(claim: Claim, shards: number | null = null): P
   const { dir, buildFolder } = claim;
   await mkdir(buildFolder, { recursive: true });
   await removeTemporaries({ dir, buildFolder });
-  const before = existsSync(join(dir, MANIFEST)) ? undefined : await readPlan(buildFolder);
-  await rm(join(dir, MANIFEST), { force: true }); // first: without a manifest the rest is garbage by definition
-  for (const name of BUILD_FILES) await rm(join(dir, name), { recursive: true, force: true });
-  await writePlan(claim, shards);
+  const before = await readPlan(buildFolder);
   const differs = before
     ? differences(claim.description, { ...before.description, inputs: before.inputs })
     : [];
-  return differs.length > 0 ? differs.join(", ") : null;
+  const wasFinished = existsSync(join(dir, MANIFEST));
+  if (differs.length > 0) removeLedger(buildFolder);
+  await rm(join(dir, MANIFEST), { force: true }); // first: without a manifest the rest is garbage by definition
+  for (const name of BUILD_FILES) await rm(join(dir, name), { recursive: true, force: true });
+  await writePlan(claim, shards);
+  return differs.length > 0 && !wasFinished ? differs.join(", ") : null;
 }
 
 /** Removes the temporary files that a crash left. For who holds the lock of the folder. */

@@ -1,23 +1,31 @@
 /**
  * The ledger: what every task of a build came to, in SQLite, for quick questions while and after a build.
  * It is a cache with one writer. The task manifests are the truth, and `rebuildLedger` makes it again from them.
+ * It lives in memory and is written as a whole file now and then, so that it needs none of SQLite's own locks, which Lustre and NFS may not
+ * have, and is never seen half-written. What it gives up: after a kill it may lack the last seconds.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { cannotWrite } from "../core/commit.ts";
-import { HeadraceError } from "../core/errors.ts";
+import { HeadraceError, messageOf } from "../core/errors.ts";
 import { parseTaskManifest, type TaskManifest } from "./task-manifest.ts";
 
-/** An open ledger. */
+/** An open ledger. Its functions throw ERR_OUTPUT: the disk that has no room for the ledger has none for shards. */
 export interface Ledger {
-  /** Adds or replaces a finished task, in one transaction. */
+  /** Adds or replaces a finished task, and saves if the last time was a while ago. */
   record(task: TaskManifest): void;
   /** Adds an event line (reused, calibrated, compacted, resumed). */
   event(kind: string, detail: string): void;
+  /** Writes all of it to its file, whole or not at all. */
+  save(): void;
+  /** Lets go of the memory. What was not saved is lost. */
   close(): void;
 }
+
+/** Milliseconds after which the next task that is recorded saves the ledger. */
+const SAVE_EVERY = 5000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS task (
@@ -31,19 +39,10 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, detail TEXT NOT NULL) STRICT;`;
 
-/**
- * Opens the ledger of a build folder, making it where it is absent. A broken ledger file is replaced: it is only a cache. What cannot be
- * written, then or later, is ERR_OUTPUT: the disk that has no room for the ledger has none for shards.
- */
+/** Opens the ledger of a build folder, or a new one where there is none or its file is broken: it is only a cache. */
 export function openLedger(buildFolder: string): Ledger {
-  const path = join(buildFolder, "ledger.sqlite");
-  return ledgerOf(
-    writing(path, () => openDatabase(path)),
-    path,
-  );
-}
-
-function ledgerOf(database: Database.Database, path: string): Ledger {
+  const path = pathOf(buildFolder);
+  const database = openDatabase(path);
   const task = database.prepare("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)");
   const input = database.prepare("INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?)");
   const outcome = database.prepare("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?)");
@@ -69,9 +68,25 @@ function ledgerOf(database: Database.Database, path: string): Ledger {
         outcome.run(manifest.task, name, `dropped:${filter}`, documents, domain.tokens.dropped[filter] ?? 0);
     }
   });
+  let saved = performance.now();
+  const save = () => {
+    const pending = join(buildFolder, `.${LEDGER}.${randomBytes(6).toString("hex")}.tmp`);
+    try {
+      writeFileSync(pending, database.serialize());
+      renameSync(pending, path);
+    } catch (cause) {
+      rmSync(pending, { force: true });
+      throw cannotWrite(path, cause);
+    }
+    saved = performance.now();
+  };
   return {
-    record: (manifest) => writing(path, () => void record(manifest)),
-    event: (kind, detail) => writing(path, () => void event.run(kind, detail)),
+    record(manifest) {
+      record(manifest);
+      if (performance.now() - saved >= SAVE_EVERY) save();
+    },
+    event: (kind, detail) => void event.run(kind, detail),
+    save,
     close: () => void database.close(),
   };
 }
@@ -93,24 +108,21 @@ export function rebuildLedger(buildFolder: string): number {
   return manifests.length;
 }
 
-/**
- * Writes a ledger of finished tasks in place of any that is there. It is made in memory and written as a file, so that it can be made on
- * a file system where SQLite's locks do not work.
- */
+/** Writes a ledger of finished tasks in place of any that is there. Throws ERR_OUTPUT. */
 export function writeLedger(buildFolder: string, tasks: readonly TaskManifest[]): void {
-  const path = join(buildFolder, "ledger.sqlite");
-  const database = prepare(new Database(":memory:"));
+  removeLedger(buildFolder);
+  const ledger = openLedger(buildFolder);
   try {
-    const ledger = ledgerOf(database, path);
     for (const task of tasks) ledger.record(task);
-    writing(path, () => {
-      const pending = join(buildFolder, `.ledger.sqlite.${randomBytes(6).toString("hex")}.tmp`);
-      writeFileSync(pending, database.serialize());
-      renameSync(pending, path);
-    });
+    ledger.save();
   } finally {
-    database.close();
+    ledger.close();
   }
+}
+
+/** Removes the ledger, as of another build. */
+export function removeLedger(buildFolder: string): void {
+  rmSync(pathOf(buildFolder), { force: true });
 }
 
 /** One row of `summary`. */
@@ -121,38 +133,45 @@ export interface LedgerRow {
   readonly tokens: number;
 }
 
-/** Documents and tokens by domain and outcome over the finished tasks. */
+/** Documents and tokens by domain and outcome over the finished tasks. Throws ERR_INPUT where there is no ledger. */
 export function ledgerSummary(buildFolder: string): readonly LedgerRow[] {
-  const database = new Database(join(buildFolder, "ledger.sqlite"), { readonly: true, fileMustExist: true });
-  const rows = database
-    .prepare(
-      "SELECT domain, outcome, SUM(documents) AS documents, SUM(tokens) AS tokens FROM outcome GROUP BY domain, outcome ORDER BY domain, outcome",
-    )
-    .all() as LedgerRow[];
-  database.close();
-  return rows;
+  const path = pathOf(buildFolder);
+  let database: Database.Database;
+  try {
+    database = new Database(readFileSync(path));
+  } catch (cause) {
+    throw new HeadraceError(
+      "ERR_INPUT",
+      `${path} cannot be read: ${messageOf(cause)}; make it again with "headrace ledger"`,
+      { cause },
+    );
+  }
+  try {
+    return database
+      .prepare(
+        "SELECT domain, outcome, SUM(documents) AS documents, SUM(tokens) AS tokens FROM outcome GROUP BY domain, outcome ORDER BY domain, outcome",
+      )
+      .all() as LedgerRow[];
+  } finally {
+    database.close();
+  }
 }
 
-function writing<T>(path: string, write: () => T): T {
-  try {
-    return write();
-  } catch (cause) {
-    throw cannotWrite(path, cause);
-  }
+const LEDGER = "ledger.sqlite";
+
+function pathOf(buildFolder: string): string {
+  return join(buildFolder, LEDGER);
 }
 
 function openDatabase(path: string): Database.Database {
   try {
-    return prepare(new Database(path));
+    return prepare(new Database(readFileSync(path)));
   } catch {
-    rmSync(path, { force: true });
-    return prepare(new Database(path));
+    return prepare(new Database(":memory:"));
   }
 }
 
 function prepare(database: Database.Database): Database.Database {
-  database.pragma("journal_mode = DELETE");
-  database.pragma("synchronous = OFF"); // a cache: a torn file is made again from the task manifests
   database.exec(SCHEMA);
   return database;
 }

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { lockHolder, withLock } from "../core/lock.ts";
 import { folderLock } from "./build-shard.ts";
 import { removeTemporaries } from "./folder.ts";
-import { openLedger } from "./ledger.ts";
 
 /** Removes what only an unfinished build needs: the segments of its tasks, and the routes of one that filters anew. What it counted stays. */
 export async function clearScratch(buildFolder: string): Promise<void> {
@@ -30,8 +29,6 @@ export async function tidyFinished(of: {
     await withLock(folderLock(buildFolder), 0, async () => {
       await removeTemporaries(of);
       await clearScratch(buildFolder);
-      // SQLite takes back what was half-done when it is opened.
-      if (existsSync(join(buildFolder, "ledger.sqlite"))) openLedger(buildFolder).close();
     });
   } catch {
     // In a folder that cannot be written, or that another process has, only room is lost; the build is whole.

@@ -59,7 +59,7 @@ test("a machine on which the tests run can build, and the output folder is left 
   const of = Object.fromEntries(findings.map(({ check, ...rest }) => [check, rest]));
   for (const check of ["runtime", "zstd", "tokenizer", "file system", "ledger", "python", "numpy"])
     assert.equal(of[check]!.status, "ok", `${check}: ${of[check]!.message}`);
-  assert.equal(of["file system"]!.message, `${out} takes files, flushes and renames them`);
+  assert.equal(of["file system"]!.message, `${out} takes files and locks, flushes and renames them`);
   assert.equal(of["numpy"]!.message, "2.1.0");
   assert.match(
     of["torch"]!.message,
