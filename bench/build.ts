@@ -81,7 +81,7 @@ async function compare(): Promise<void> {
       await bench.measure(setup, calibration, whole, part, !skip.includes("workers"));
     }
     const stages = skip.includes("stages") ? [] : stagesOf(whole.folder);
-    print(bench, stages, whole, skip);
+    print(bench, stages, whole);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -109,13 +109,15 @@ function stagesOf(input: string): readonly Stage[] {
 /** What 627 B tokens take on 64 cores at the rate of `row`, each core as efficient as the second one here. */
 function extrapolated(row: Row, speedups: readonly Speedup[]) {
   const bytesAToken = (row.megabytes * 1e6) / row.tokens;
-  const efficiency = Math.min(1, speedups.find(({ setup }) => setup === row.setup)?.quotient ?? 1);
+  const measured = speedups.find(({ setup }) => setup === row.setup)?.quotient;
+  const efficiency = Math.min(1, measured ?? 1);
   const megabytes = (CORPUS_TOKENS * bytesAToken) / 1e6;
   const hours = megabytes / (row.byCpu * CORES * efficiency) / 3600;
   return {
     setup: row.setup,
     bytesAToken,
     efficiency,
+    efficiencyMeasured: measured !== undefined,
     hours,
     readGigabytesASecond: megabytes / 1000 / (hours * 3600),
   };
@@ -141,7 +143,7 @@ function verdictsOf({ rows, speedups }: PipelineBench): readonly string[] {
   return lines;
 }
 
-function print(bench: PipelineBench, stages: readonly Stage[], whole: Corpus, skip: readonly string[]): void {
+function print(bench: PipelineBench, stages: readonly Stage[], whole: Corpus): void {
   const { rows, speedups, left } = bench;
   const verdicts = verdictsOf(bench);
   const estimates = rows.filter(({ tool }) => tool === "headrace").map((row) => extrapolated(row, speedups));
@@ -194,9 +196,9 @@ function print(bench: PipelineBench, stages: readonly Stage[], whole: Corpus, sk
     );
   }
   console.log();
-  for (const { setup, bytesAToken, efficiency, hours, readGigabytesASecond } of estimates)
+  for (const { setup, bytesAToken, efficiency, efficiencyMeasured, hours, readGigabytesASecond } of estimates)
     console.log(
-      `${setup}: 627 B tokens on ${CORES} cores like this one: ${(hours * 60).toFixed(0)} minutes; assumes ${bytesAToken.toFixed(2)} bytes a token as here, ${(efficiency * 100).toFixed(0)} % of ${CORES} cores' work (${skip.includes("workers") ? "not measured" : "two workers here against the control"}), and disks that give the ${readGigabytesASecond.toFixed(1)} GB/s of text, compressed about a third of it`,
+      `${setup}: 627 B tokens on ${CORES} cores like this one: ${(hours * 60).toFixed(0)} minutes; assumes ${bytesAToken.toFixed(2)} bytes a token as here, ${(efficiency * 100).toFixed(0)} % of ${CORES} cores' work (${efficiencyMeasured ? "two workers here against the control" : "not measured"}), and disks that give the ${readGigabytesASecond.toFixed(1)} GB/s of text, compressed about a third of it`,
     );
   for (const line of verdicts) console.log(line);
 }
