@@ -94,10 +94,12 @@ function footerOf(tail: Uint8Array, from: number): Omit<ParquetFooter, "starts">
     if (group.columns.length !== leaves.length)
       throw new Error(`a row group has ${group.columns.length} of ${leaves.length} columns`);
     const positions = group.columns.flatMap(({ meta_data: data }) => (data ? [chunkStart(data)] : []));
-    // A group without rows need not have pages anywhere.
-    starts.push(group.num_rows === 0n ? (starts.at(-1) ?? 4) : Math.min(...positions));
+    starts.push(group.num_rows === 0n ? Number.NaN : Math.min(...positions));
     rows += count(group.num_rows);
   }
+  // A group without rows need not have pages anywhere: it begins, and ends, where the next one does.
+  for (let i = starts.length - 1; i >= 0; i--)
+    if (metadata.row_groups[i]!.num_rows === 0n) starts[i] = starts[i + 1] ?? from;
   for (const [i, start] of starts.entries())
     if (!(start >= 4) || start > from || (i > 0 && start < starts[i - 1]!))
       throw new Error(`row group ${i} starts at byte ${start}`);
