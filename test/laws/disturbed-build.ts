@@ -27,12 +27,15 @@ export const PHASES = {
 export type Phase = keyof typeof PHASES;
 export const PHASE_NAMES = Object.keys(PHASES) as readonly Phase[];
 
+/** The corpus of `disturbedBuilds`, under its folder. */
+export const CORPUS = "in";
+
 /** The exit status of the build: some of its input cannot be read. */
 export const STATUS = 3;
 
 /** Builds of one corpus into folders under `folder`. */
 export function disturbedBuilds(folder: string) {
-  const corpus = join(folder, "in");
+  const corpus = join(folder, CORPUS);
   writeCorpus(corpus, 5, 60);
   // A file that is cut, and records that are no documents: a quarantine and incidents to get right as well.
   const cut = readFileSync(join(corpus, "example_train_4.jsonl.zst"));

@@ -11,7 +11,7 @@ import { keyOf, wordAt } from "../../core/random.ts";
 import { tree } from "../pipeline/corpus.ts";
 import { temporaryFolder } from "../support.ts";
 import { assertSameFiles, operationsIn, reportIn } from "./disturbed.ts";
-import { disturbedBuilds, PHASE_NAMES, PHASES, STATUS } from "./disturbed-build.ts";
+import { CORPUS, disturbedBuilds, PHASE_NAMES, PHASES, STATUS } from "./disturbed-build.ts";
 import type { Fault, Operation } from "./faults.ts";
 
 const FAULTS = Math.max(8, Math.floor(Number(process.env["HEADRACE_KILLS"] ?? 12) / 3));
@@ -102,4 +102,28 @@ test(`a disk that fails ${FAULTS} times costs one line each time, and no byte`, 
   }
   context.diagnostic(`${chosen.length} of ${kinds.length} kinds of faults, ${failed} ended a build`);
   assert.ok(failed > chosen.length / 2, `only ${failed} faults ended a build`);
+});
+
+test("a process that has too many open files when it opens an input says so, and loses no document", async () => {
+  const inputs = (at: number): Fault => ({
+    root: join(folder, CORPUS),
+    pattern: "^open ",
+    at,
+    act: "EMFILE",
+    log: join(folder, "inputs.log"),
+  });
+  await build("counted", { fault: inputs(0) });
+  const opened = operationsIn(inputs(0).log).length;
+  const expected = left("counted");
+  // While the inputs are looked at, while the calibration samples them, and while tasks read them.
+  for (const at of [2, Math.floor(opened / 2), opened]) {
+    const ended = await build("short of files", { fault: inputs(at) });
+    assert.equal(ended.status, 1, `open ${at} of ${opened}: ${ended.said}`);
+    assert.match(
+      ended.said,
+      /(^|\n)headrace: cannot open \S+\.jsonl(\.zst)?: this process has too many open files; raise its limit \(ulimit -n\) or give fewer --workers, then run again {2}\[ERR_RUNTIME\]\n$/,
+    );
+  }
+  assert.equal((await build("short of files")).status, STATUS);
+  assertSameFiles(left("short of files"), expected, `${opened} opened inputs`);
 });
