@@ -125,7 +125,7 @@ export function addAccounts(
   ];
   const domains: Record<string, DomainAccount> = {};
   for (const name of sorted)
-    domains[name] = accounts.flatMap((account) => account.domains[name] ?? []).reduce(addDomains);
+    domains[name] = accounts.flatMap((account) => account.domains[name] ?? []).reduce(addDomains, NOTHING);
   const sum = (of: (account: Account) => number) =>
     accounts.reduce((total, account) => total + of(account), 0);
   return {
@@ -209,6 +209,16 @@ function sumOf(
 ): number {
   return Object.values(domains).reduce((sum, domain) => sum + of(domain), 0);
 }
+
+/** What sums begin with, so that every sum has its fields in one order, wherever its parts are from: tasks are compared by their bytes. */
+const NOTHING: DomainAccount = {
+  read: 0,
+  kept: 0,
+  heldOut: 0,
+  quarantined: 0,
+  dropped: {},
+  tokens: { kept: 0, heldOut: 0, gap: 0, dropped: {} },
+};
 
 function addDomains(a: DomainAccount, b: DomainAccount): DomainAccount {
   return {
