@@ -44,14 +44,10 @@ export {
 export {
   initialWeights,
   type LossDrivenPolicy,
-  lossDriven,
-  POLICY_NAMES,
-  type PolicyOptions,
   PUBLISHED_EVERY_TOKENS,
   parsePolicy,
   RULES,
   type RuleName,
-  resolvePolicy,
   type StaticPolicy,
   updateWeights,
   type WeightPolicy,
@@ -81,6 +77,7 @@ export {
 export { type ReplayedBatch, replayBatches } from "./replay-batches.ts";
 export type { ReplayDifference } from "./replay-difference.ts";
 export { checkLossReport, formatLossReport } from "./report.ts";
+export { lossDriven, POLICY_NAMES, type PolicyOptions, resolvePolicy } from "./resolve-policy.ts";
 export {
   appendUpdate,
   beginSchedule,

@@ -11,9 +11,10 @@ import { type ScheduleDomain, trainDomains } from "./header.ts";
 import type { LossReport } from "./losses.ts";
 import { allocate, PARTS } from "./mixture.ts";
 import { openPlan } from "./plan.ts";
-import { type LossDrivenPolicy, type PolicyOptions, resolvePolicy, type WeightPolicy } from "./policy.ts";
+import type { LossDrivenPolicy, WeightPolicy } from "./policy.ts";
 import { SLIMPAJAMA_TOKENS } from "./presets.ts";
 import { checkLossReport } from "./report.ts";
+import { type PolicyOptions, resolvePolicy } from "./resolve-policy.ts";
 import { appendUpdate, beginSchedule, nextReport } from "./reweight.ts";
 import { scheduleState } from "./schedule.ts";
 
