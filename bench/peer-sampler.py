@@ -77,10 +77,23 @@ def write_litdata(out, rows, number):
     cache.merge()
 
 
-class Headrace:
+class Stateful:
+    """An engine whose library keeps its state itself, in what `keeper` names."""
+
+    keeper = "loader"
+
+    def state(self, given):
+        return getattr(self, self.keeper).state_dict()
+
+    def load(self, state):
+        getattr(self, self.keeper).load_state_dict(state)
+
+
+class Headrace(Stateful):
     """Ours: `Sampler`, rows as they lie in the shards."""
 
     package = "headrace"
+    keeper = "sampler"
 
     def __init__(self, folder):
         from headrace import Sampler
@@ -92,14 +105,7 @@ class Headrace:
         for batch in self.sampler:
             yield self.number[batch.domains].tolist(), batch.tokens
 
-    def state(self, given):
-        return self.sampler.state_dict()
-
-    def load(self, state):
-        self.sampler.load_state_dict(state)
-
-
-class HeadraceLoader:
+class HeadraceLoader(Stateful):
     """Ours: `StepLoader`, int64 tensors."""
 
     package = "headrace"
@@ -115,13 +121,6 @@ class HeadraceLoader:
     def batches(self):
         for item in self.loader:
             yield [self.number[domain] for domain in item["domains"].tolist()], item["input_ids"]
-
-    def state(self, given):
-        return self.loader.state_dict()
-
-    def load(self, state):
-        self.loader.load_state_dict(state)
-
 
 class HeadraceLoader2(HeadraceLoader):
     workers = 2
@@ -182,7 +181,7 @@ class Mosaic:
         self.data.load_state_dict(state)
 
 
-class Mosaic2(Mosaic):
+class Mosaic2(Stateful, Mosaic):
     """With its DataLoader and two workers."""
 
     def __init__(self, folder):
@@ -194,13 +193,6 @@ class Mosaic2(Mosaic):
     def batches(self):
         for batch in self.loader:
             yield batch["set"].tolist(), batch["tokens"]
-
-    def state(self, given):
-        return self.loader.state_dict()
-
-    def load(self, state):
-        self.loader.load_state_dict(state)
-
 
 class MapStyle:
     """datasets: `interleave_datasets` over folders on disk, by index; a trainer that skips to a batch needs no other state."""
@@ -239,10 +231,11 @@ class MapStyle2(MapStyle):
     workers = 2
 
 
-class Iterable:
+class Iterable(Stateful):
     """datasets: `interleave_datasets` over iterable datasets with a shuffle buffer."""
 
     package = "datasets"
+    keeper = "data"
 
     def __init__(self, folder):
         import datasets
@@ -259,14 +252,7 @@ class Iterable:
         while batch := list(islice(rows, BATCH)):
             yield [int(row["set"]) for row in batch], [row["tokens"] for row in batch]
 
-    def state(self, given):
-        return self.data.state_dict()
-
-    def load(self, state):
-        self.data.load_state_dict(state)
-
-
-class Litdata:
+class Litdata(Stateful):
     """litdata: `CombinedStreamingDataset` and its DataLoader."""
 
     package = "litdata"
@@ -282,13 +268,6 @@ class Litdata:
     def batches(self):
         for batch in self.loader:
             yield batch["set"].tolist(), batch["tokens"]
-
-    def state(self, given):
-        return self.loader.state_dict()
-
-    def load(self, state):
-        self.loader.load_state_dict(state)
-
 
 class Litdata2(Litdata):
     workers = 2

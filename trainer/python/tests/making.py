@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -150,3 +150,17 @@ def write_run(folder: str, document: Dict[str, Any]) -> str:
     with open(os.path.join(folder, "schedule.json"), "w", encoding="utf-8") as file:
         json.dump(document, file)
     return folder
+
+
+A = [[[[i, i + 1, i + 2] for i in range(0, 60, 3)]]]
+B = [[[[100 + i for i in range(45)]]]]
+
+
+def make_two_domains(folder: Any, until_batch: Optional[int] = None, **changes: Any) -> Tuple[str, str, Dict[str, Any]]:
+    """Shards of 60 tokens in a (documents of 3) and 45 in b (one document), and a run over them whose domain order is the other way round.
+
+    Returns the run's folder, the shards' and the schedule's document, of which `changes` replace header fields.
+    """
+    manifest = make_shards(str(folder / "shards"), {"train": {"b": B, "a": A}})
+    document = make_schedule({"a": 60, "b": 45}, [0.5, 0.5], until_batch, shards=manifest["fingerprint"], **changes)
+    return write_run(str(folder / "run"), document), str(folder / "shards"), document

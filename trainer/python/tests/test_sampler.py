@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from making import make_schedule, make_shards, make_stage, write_run
+from making import A, B, make_shards, make_stage, make_two_domains, write_run
 
 from headrace.errors import HeadraceError
 from headrace.mixture import PARTS
@@ -8,23 +8,13 @@ from headrace.plan import Plan, add_served
 from headrace.sampler import Sampler
 from headrace.schedule import parse_schedule
 
-A = [[[[i, i + 1, i + 2] for i in range(0, 60, 3)]]]
-B = [[[[100 + i for i in range(45)]]]]
-
-
-def make(tmp_path, until_batch=None, **changes):
-    """Shards of 60 tokens in a (documents of 3) and 45 in b (one document), and a run over them whose domain order is the other way round."""
-    manifest = make_shards(str(tmp_path / "shards"), {"train": {"b": B, "a": A}})
-    document = make_schedule({"a": 60, "b": 45}, [0.5, 0.5], until_batch, shards=manifest["fingerprint"], **changes)
-    return write_run(str(tmp_path / "run"), document), str(tmp_path / "shards"), document
-
 
 def stream(name):
     return [token for document in (A if name == "a" else B)[0][0] for token in document]
 
 
 def test_a_batch_holds_the_planned_rows_of_the_ring(tmp_path):
-    run, shards, document = make(tmp_path, lookahead=1)
+    run, shards, document = make_two_domains(tmp_path, lookahead=1)
     plan = Plan(parse_schedule(document))
     sampler = Sampler(run, shards)
     for k in (0, 3, 11):
@@ -37,7 +27,7 @@ def test_a_batch_holds_the_planned_rows_of_the_ring(tmp_path):
 
 
 def test_the_ranks_together_are_the_global_batch(tmp_path):
-    run, shards, _ = make(tmp_path)
+    run, shards, _ = make_two_domains(tmp_path)
     whole = Sampler(run, shards).batch(4)
     for world, micro_batch, accumulation in ((2, 2, 2), (4, 1, 2), (8, 1, 1)):
         parts = [Sampler(run, shards, rank, world, micro_batch).batch(4) for rank in range(world)]
@@ -47,7 +37,7 @@ def test_the_ranks_together_are_the_global_batch(tmp_path):
 
 
 def test_a_world_that_does_not_divide_the_batch_is_refused(tmp_path):
-    run, shards, _ = make(tmp_path)
+    run, shards, _ = make_two_domains(tmp_path)
     with pytest.raises(
         HeadraceError,
         match="world 3 x micro-batch 2 x accumulation 1 is 6, the batch has 8 rows; choose factors among its divisors 1, 2, 4, 8",
@@ -58,7 +48,7 @@ def test_a_world_that_does_not_divide_the_batch_is_refused(tmp_path):
 
 
 def test_a_resumed_sampler_goes_on_as_if_it_had_not_stopped(tmp_path):
-    run, shards, _ = make(tmp_path, batches=6)
+    run, shards, _ = make_two_domains(tmp_path, batches=6)
     undisturbed = [batch.tokens.tolist() for batch in Sampler(run, shards)]
     assert len(undisturbed) == 6
     first = Sampler(run, shards)
@@ -71,7 +61,7 @@ def test_a_resumed_sampler_goes_on_as_if_it_had_not_stopped(tmp_path):
 
 
 def test_batches_in_order_and_at_random_are_the_same(tmp_path):
-    run, shards, _ = make(tmp_path, lookahead=1)
+    run, shards, _ = make_two_domains(tmp_path, lookahead=1)
     ordered = [batch for _, batch in zip(range(300), Sampler(run, shards, rank=1, world=2))]
     jumping = Sampler(run, shards, rank=1, world=2)
     for k in (0, 299, 1, 2, 3, 7, 6, 128, 129, 130, 131, 255):
@@ -81,15 +71,15 @@ def test_batches_in_order_and_at_random_are_the_same(tmp_path):
 
 
 def test_a_state_of_another_run_is_refused(tmp_path):
-    run, shards, _ = make(tmp_path)
+    run, shards, _ = make_two_domains(tmp_path)
     state = Sampler(run, shards).state_dict()
-    other = Sampler(*make(tmp_path, seed=5)[:2])
+    other = Sampler(*make_two_domains(tmp_path, seed=5)[:2])
     with pytest.raises(HeadraceError, match="it belongs to another run or branch  .ERR_SCHEDULE."):
         other.load_state_dict(state)
 
 
 def test_other_shards_than_the_schedule_was_made_for_are_refused(tmp_path):
-    run, shards, document = make(tmp_path)
+    run, shards, document = make_two_domains(tmp_path)
     make_shards(shards, {"train": {"b": B, "a": B}})
     with pytest.raises(
         HeadraceError,
@@ -102,7 +92,7 @@ def test_other_shards_than_the_schedule_was_made_for_are_refused(tmp_path):
 
 
 def test_an_undecided_batch_waits_for_its_stage_and_never_guesses(tmp_path):
-    run, shards, document = make(tmp_path, until_batch=2)
+    run, shards, document = make_two_domains(tmp_path, until_batch=2)
     sampler = Sampler(run, shards, wait_seconds=0.05)
     assert [batch.index for _, batch in zip(range(2), sampler)] == [0, 1]
     with pytest.raises(
@@ -119,7 +109,7 @@ def test_an_undecided_batch_waits_for_its_stage_and_never_guesses(tmp_path):
 
 
 def test_a_stage_that_stops_the_run_ends_the_iteration(tmp_path):
-    run, shards, document = make(tmp_path, until_batch=2)
+    run, shards, document = make_two_domains(tmp_path, until_batch=2)
     sampler = Sampler(run, shards, wait_seconds=0)
     batches = iter(sampler)
     assert [next(batches).index, next(batches).index] == [0, 1]
@@ -131,7 +121,7 @@ def test_a_stage_that_stops_the_run_ends_the_iteration(tmp_path):
 
 
 def test_a_batch_knows_its_documents(tmp_path):
-    run, shards, _ = make(tmp_path)
+    run, shards, _ = make_two_domains(tmp_path)
     batch = Sampler(run, shards).batch(0)
     for row, (tokens, domain) in enumerate(zip(batch.tokens.tolist(), batch.domains)):
         expected = [i for i, token in enumerate(tokens) if (token % 3 == 0 if domain == 0 else token == 100)]

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from making import make_schedule, make_shards, make_stage, write_run
+from making import make_stage, make_two_domains, write_run
 
 from headrace.errors import HeadraceError
 from headrace.mixture import PARTS
@@ -17,15 +17,6 @@ torch = pytest.importorskip("torch", reason="the torch datasets need torch")
 from torch.utils.data import DataLoader  # noqa: E402
 
 from headrace.torch_data import IGNORED, RowDataset, StepDataset, StepLoader  # noqa: E402
-
-A = [[[[i, i + 1, i + 2] for i in range(0, 60, 3)]]]
-B = [[[[100 + i for i in range(45)]]]]
-
-
-def make(tmp_path, until_batch=None, **changes):
-    manifest = make_shards(str(tmp_path / "shards"), {"train": {"b": B, "a": A}})
-    document = make_schedule({"a": 60, "b": 45}, [0.5, 0.5], until_batch, shards=manifest["fingerprint"], **changes)
-    return write_run(str(tmp_path / "run"), document), str(tmp_path / "shards"), document
 
 
 def listed(item):
@@ -49,21 +40,21 @@ def expected(run, shards, batches, **world):
 @pytest.mark.parametrize("workers, prefetch", [(0, None), (1, 4), (3, 1), (3, 5)])
 @pytest.mark.parametrize("world", [{}, {"rank": 1, "world": 2, "micro_batch": 2}])
 def test_workers_and_prefetching_change_nothing(tmp_path, workers, prefetch, world):
-    run, shards, _ = make(tmp_path, batches=7, lookahead=1)
+    run, shards, _ = make_two_domains(tmp_path, batches=7, lookahead=1)
     loader = StepLoader(StepDataset(run, shards, **world), num_workers=workers, prefetch_factor=prefetch)
     assert list(map(listed, loader)) == expected(run, shards, 7, **world)
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_a_plain_dataloader_gives_the_same_whatever_starts_its_workers(tmp_path, context):
-    run, shards, _ = make(tmp_path, batches=5)
+    run, shards, _ = make_two_domains(tmp_path, batches=5)
     loader = DataLoader(StepDataset(run, shards), batch_size=None, num_workers=2, multiprocessing_context=context)
     assert list(map(listed, loader)) == expected(run, shards, 5)
 
 
 @pytest.mark.parametrize("killed_after", [0, 1, 5, 13])
 def test_a_resumed_loader_goes_on_whatever_its_workers_had_fetched(tmp_path, killed_after):
-    run, shards, _ = make(tmp_path, batches=7)
+    run, shards, _ = make_two_domains(tmp_path, batches=7)
     world = {"rank": 0, "world": 2, "micro_batch": 2}
     whole = expected(run, shards, 7, **world)
     first = StepLoader(StepDataset(run, shards, **world), num_workers=2, prefetch_factor=3)
@@ -76,7 +67,7 @@ def test_a_resumed_loader_goes_on_whatever_its_workers_had_fetched(tmp_path, kil
 
 
 def test_a_state_between_batches_may_go_on_in_another_world(tmp_path):
-    run, shards, _ = make(tmp_path, batches=4)
+    run, shards, _ = make_two_domains(tmp_path, batches=4)
     one = StepDataset(run, shards, micro_batch=2)
     items = [item for _, item in zip(range(8), one)]
     assert one.state_dict()["batch"] == 2
@@ -96,7 +87,7 @@ def test_a_state_between_batches_may_go_on_in_another_world(tmp_path):
 
 
 def test_workers_wait_for_the_stage_that_decides_their_batch(tmp_path):
-    run, shards, document = make(tmp_path, until_batch=2, batches=4)
+    run, shards, document = make_two_domains(tmp_path, until_batch=2, batches=4)
     loader = StepLoader(StepDataset(run, shards, wait_seconds=60), num_workers=2, prefetch_factor=2)
     items = iter(loader)
     assert [next(items)["batch"], next(items)["batch"]] == [0, 1]
@@ -115,7 +106,7 @@ def test_workers_wait_for_the_stage_that_decides_their_batch(tmp_path):
 
 
 def test_labels_and_positions_keep_to_documents(tmp_path):
-    run, shards, _ = make(tmp_path, lookahead=1)
+    run, shards, _ = make_two_domains(tmp_path, lookahead=1)
     item = next(iter(StepDataset(run, shards, position_ids=True, within_documents=True)))
     batch = Sampler(run, shards).batch(0)
     for row in range(8):
@@ -130,7 +121,7 @@ def test_labels_and_positions_keep_to_documents(tmp_path):
 
 
 def test_single_rows_in_batches_of_any_size_are_the_run(tmp_path):
-    run, shards, _ = make(tmp_path, batches=5, lookahead=1)
+    run, shards, _ = make_two_domains(tmp_path, batches=5, lookahead=1)
     rows = RowDataset(run, shards)
     assert len(rows) == 40
     whole = np.concatenate([Sampler(run, shards).batch(k).tokens for k in range(5)]).tolist()
@@ -144,9 +135,9 @@ def test_single_rows_in_batches_of_any_size_are_the_run(tmp_path):
 
 
 def test_single_rows_of_a_run_without_a_decided_end_are_refused(tmp_path):
-    run, shards, document = make(tmp_path)
+    run, shards, document = make_two_domains(tmp_path)
     with pytest.raises(HeadraceError, match="the run has no end, .*; use StepDataset  .ERR_UNDECIDED."):
         RowDataset(run, shards)
-    run, shards, document = make(tmp_path, until_batch=2, batches=4)
+    run, shards, document = make_two_domains(tmp_path, until_batch=2, batches=4)
     with pytest.raises(HeadraceError, match="the run is decided for 2 batches only"):
         RowDataset(parse_schedule(document), shards)
