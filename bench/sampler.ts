@@ -10,22 +10,14 @@
  * 0.2.76, torch); FILE (or $HEADRACE_PYTHON) is a Python with numpy and torch for ours. What is missing is left out and said.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadTokenizer } from "../pipeline/index.ts";
-import {
-  appendStage,
-  createSchedule,
-  initialWeights,
-  openSampler,
-  readManifest,
-  resolvePolicy,
-  trainDomains,
-  writeSchedule,
-} from "../samplers/index.ts";
+import { openSampler } from "../samplers/index.ts";
 import { importTokens } from "../shards/index.ts";
+import { beginRun } from "../trainer/index.ts";
 import { median } from "./statistics.ts";
 
 const ROW_TOKENS = 4096;
@@ -148,36 +140,16 @@ async function layOut(folder: string, engines: readonly string[]): Promise<void>
     validationTokens: 0,
     tokenizer: await loadTokenizer("llama-2"),
   });
-  const manifest = await readManifest(shards);
-  const domains = trainDomains(manifest);
-  const policy = resolvePolicy(
-    JSON.stringify(WEIGHTS),
-    domains.map(({ name }) => name),
-    { batchTokens: ROW_TOKENS * BATCH_ROWS },
-  );
-  const schedule = createSchedule({
-    format: "headrace-schedule/1",
-    algorithm: 1,
-    seed: 17,
+  await beginRun({
+    shards,
+    out: join(folder, "run"),
+    policy: JSON.stringify(WEIGHTS),
+    tokens: ROW_TOKENS * BATCH_ROWS * BATCHES,
     rowTokens: ROW_TOKENS,
-    lookahead: 0,
     batchRows: BATCH_ROWS,
-    batches: BATCHES,
-    order: "global",
-    packing: "concat",
+    seed: 17,
     exhaustion: { policy: "error", epochs: null },
-    domains,
-    shards: manifest.fingerprint,
-    policy,
   });
-  mkdirSync(join(folder, "run"));
-  const stage = {
-    fromBatch: 0,
-    untilBatch: null,
-    weights: initialWeights(policy),
-    cause: { kind: "initial" },
-  } as const;
-  await writeSchedule(join(folder, "run/schedule.json"), appendStage(schedule, stage));
 }
 
 /** What an engine measured in a process of its own, or why it could not. */

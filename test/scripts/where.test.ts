@@ -1,18 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  appendStage,
-  createSchedule,
-  initialWeights,
-  openSampler,
-  readManifest,
-  resolvePolicy,
-  trainDomains,
-  writeSchedule,
-} from "../../samplers/index.ts";
+import { openSampler } from "../../samplers/index.ts";
+import { beginRun } from "../../trainer/index.ts";
 import { lineOf, writeFile } from "../pipeline/corpus.ts";
 import { ROOT, temporaryFolder } from "../support.ts";
 
@@ -46,35 +37,16 @@ async function makeRun(folder: string): Promise<{ readonly run: string; readonly
     { encoding: "utf8" },
   );
   assert.equal(built.status, 0, built.stderr);
-  const manifest = await readManifest(shards);
-  const domains = trainDomains(manifest);
-  const names = domains.map(({ name }) => name);
-  const [rowTokens, batchRows] = [16, 4];
-  const policy = resolvePolicy("uniform", names, { batchTokens: rowTokens * batchRows });
-  const schedule = createSchedule({
-    format: "headrace-schedule/1",
-    algorithm: 1,
-    seed: 3,
-    rowTokens,
-    lookahead: 0,
-    batchRows,
-    batches: 50,
-    order: "global",
-    packing: "concat",
-    exhaustion: { policy: "repeat", epochs: null },
-    domains,
-    shards: manifest.fingerprint,
-    policy,
-  });
   const run = join(folder, "run");
-  mkdirSync(run);
-  const stage = {
-    fromBatch: 0,
-    untilBatch: null,
-    weights: initialWeights(policy),
-    cause: { kind: "initial" },
-  };
-  await writeSchedule(join(run, "schedule.json"), appendStage(schedule, stage));
+  await beginRun({
+    shards,
+    out: run,
+    policy: "uniform",
+    tokens: 16 * 4 * 50,
+    rowTokens: 16,
+    batchRows: 4,
+    seed: 3,
+  });
   return { run, shards };
 }
 
