@@ -108,3 +108,14 @@ export function trainDomains(manifest: ShardManifest): readonly ScheduleDomain[]
     }))
     .filter(({ tokens }) => tokens > 0);
 }
+
+/** The whole batches of `batchRows` rows in a run of `tokens`. Throws ERR_ARGUMENT when there is none. */
+export function wholeBatches(tokens: number, rowTokens: number, batchRows: number): number {
+  const batchTokens = rowTokens * batchRows;
+  const batches = Math.floor(tokens / batchTokens);
+  if (batches >= 1) return batches;
+  throw new HeadraceError(
+    "ERR_ARGUMENT",
+    `a run of ${tokens} tokens is less than a batch of ${batchTokens} (${batchRows} rows of ${rowTokens}); ask for more tokens or smaller batches`,
+  );
+}

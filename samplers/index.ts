@@ -6,7 +6,13 @@ export { readManifest, type ShardManifest } from "../shards/manifest.ts";
 export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
 export { type Evaluation, evaluationRows, measurableDomains, validationHash } from "./evaluation.ts";
 export { type Exhaustion, firstExhaustion, parseExhaustion, rowLimits } from "./exhaustion.ts";
-export { parseHeader, type ScheduleDomain, type ScheduleHeader, trainDomains } from "./header.ts";
+export {
+  parseHeader,
+  type ScheduleDomain,
+  type ScheduleHeader,
+  trainDomains,
+  wholeBatches,
+} from "./header.ts";
 export { type LossReport, type LossSum, meanLosses, parseLossReport, readLossLog } from "./losses.ts";
 export {
   allocate,

@@ -7,7 +7,7 @@ import { HeadraceError } from "../core/errors.ts";
 import { readManifest } from "../shards/manifest.ts";
 import { decidedEnd, exhaustedBy, type Schedule } from "./chain.ts";
 import type { Exhaustion } from "./exhaustion.ts";
-import { type ScheduleDomain, trainDomains } from "./header.ts";
+import { type ScheduleDomain, trainDomains, wholeBatches } from "./header.ts";
 import type { LossReport } from "./losses.ts";
 import { allocate, PARTS } from "./mixture.ts";
 import { openPlan } from "./plan.ts";
@@ -92,12 +92,7 @@ export function simulate(options: SimulationOptions): SimulationReport {
     exhaustion = { policy: "repeat", epochs: null },
   } = options;
   const batchTokens = rowTokens * batchRows;
-  const batches = Math.floor(options.tokens / batchTokens);
-  if (!(batches >= 1))
-    throw new HeadraceError(
-      "ERR_ARGUMENT",
-      `a run of ${options.tokens} tokens is less than a batch of ${batchTokens} (${batchRows} rows of ${rowTokens}); ask for more tokens or smaller batches`,
-    );
+  const batches = wholeBatches(options.tokens, rowTokens, batchRows);
   const names = options.domains.map(({ name }) => name);
   const policy = resolvePolicy(options.policy, names, {
     ...options.policyOptions,

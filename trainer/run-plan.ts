@@ -21,6 +21,7 @@ import {
   type ScheduleHeader,
   type ShardManifest,
   trainDomains,
+  wholeBatches,
 } from "../samplers/index.ts";
 import { referenceFor } from "./reference-file.ts";
 
@@ -99,12 +100,7 @@ export async function planRun(options: RunOptions): Promise<PlannedRun> {
   const manifest = await readManifest(shards);
   const { rowTokens = 4096, batchRows = 3584, seed = 0, lookahead = 0, lag = 0 } = options;
   const batchTokens = rowTokens * batchRows;
-  const batches = Math.floor(options.tokens / batchTokens);
-  if (!(batches >= 1))
-    throw new HeadraceError(
-      "ERR_ARGUMENT",
-      `a run of ${options.tokens} tokens is less than a batch of ${batchTokens} (${batchRows} rows of ${rowTokens}); ask for more tokens or smaller batches`,
-    );
+  const batches = wholeBatches(options.tokens, rowTokens, batchRows);
   if (!Number.isSafeInteger(lag) || lag < 0)
     throw new HeadraceError("ERR_ARGUMENT", `lag is ${lag}; it is a whole number of batches from 0`);
   const domains = trainDomains(manifest);
