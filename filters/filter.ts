@@ -5,6 +5,7 @@
  */
 import type { TokenIds } from "../core/document.ts";
 import { type DomainName, domainName } from "../core/domain.ts";
+import type { Contribution } from "./contribution.ts";
 
 /** A column value is score / SCORE_UNIT. */
 export const SCORE_UNIT = 65_536;
@@ -35,6 +36,8 @@ export interface Filter extends ScoreColumn {
    * `tokens` holds at least `count` ids, without BOS and EOS. Deterministic; costs one pass over the ids.
    */
   score(text: string, tokens: TokenIds, count: number): number;
+  /** What the score of the same document is made of: the weights sum to it. Absent where a filter cannot say. */
+  explain?(text: string, tokens: TokenIds, count: number): readonly Contribution[];
 }
 
 /** What happens to a document, and why. */

@@ -17,8 +17,10 @@ export {
   type ThresholdChoice,
 } from "./calibration.ts";
 export { classOfPiece, type PieceTable, piecesOf } from "./classes.ts";
+export { type Contribution, heaviest, type TokenContribution } from "./contribution.ts";
 export { type DriftAlarm, driftAlarm, type ObservedDrop } from "./drift.ts";
 export { type DomainEvaluation, type Evaluation, evaluateFilter, type ReliabilityBin } from "./evaluate.ts";
+export { explainScore } from "./explain.ts";
 export { MEASURE_NAMES, type Measure } from "./features.ts";
 export {
   type CascadeStep,

@@ -148,6 +148,11 @@ export interface ModelFilter extends Filter {
   readonly model: FilterModel;
 }
 
+/** Whether a filter is a model that is at hand. */
+export function isModelFilter(filter: Filter): filter is ModelFilter {
+  return "model" in filter;
+}
+
 /** The filter of a model file's text; its hash is that of the text. */
 export function filterOf(text: string, subject: string): ModelFilter {
   const model = parseModel(text, subject);

@@ -5,7 +5,7 @@ import type { TokenIds } from "../core/document.ts";
 import type { PieceTable } from "./classes.ts";
 import { COUNTER_TABLES, tokenCounter } from "./features.ts";
 import type { Filter } from "./filter.ts";
-import { type ModelFilter, scoreOf } from "./model.ts";
+import { isModelFilter, type ModelFilter, scoreOf } from "./model.ts";
 
 /** Writes the score of each filter to `out`, in their order. The text is asked for where a filter reads it, and only there. */
 export type ScoreAll = (
@@ -51,10 +51,6 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
     const { text } = document;
     for (const { column, filter } of others) out[column] = filter.score(text, tokens, count);
   };
-}
-
-function isModelFilter(filter: Filter): filter is ModelFilter {
-  return "model" in filter;
 }
 
 function samePieces(a: PieceTable, b: PieceTable): boolean {

@@ -9,7 +9,13 @@ export type { Estimate, Expected, Forecast } from "./forecast.ts";
 export { forecastRefilter } from "./forecast-from.ts";
 export { forecastBuild } from "./forecast-input.ts";
 export { type InputFile, type InputPlan, planInputs, type SkippedInput } from "./inputs.ts";
-export { type Inspected, type InspectRequest, inspect } from "./inspect.ts";
+export {
+  type InspectedDocuments,
+  type InspectRequest,
+  inspect,
+} from "./inspect/inspect.ts";
+export type { Explanation, Inspected, Run, Weighed } from "./inspect/inspected.ts";
+export { visibleText } from "./inspect/visible.ts";
 export { type LedgerRow, ledgerSummary, rebuildLedger } from "./ledger.ts";
 export { buildShard, finishBuild } from "./machines.ts";
 export type { BuildOptions, BuildProgress } from "./options.ts";

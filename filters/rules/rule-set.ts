@@ -48,6 +48,13 @@ export function ruleFilter(set: RuleSet, turn: (text: string) => Page): RuleFilt
       for (const rule of set.rules) if (breaks(rule, page)) count++;
       return count * SCORE_UNIT;
     },
+    explain: (text) =>
+      set.rules.flatMap((rule) => {
+        const page = turn(text);
+        if (!breaks(rule, page)) return [];
+        const { name, bound, brokenWhen, measure } = rule;
+        return [{ kind: "rule", name, value: measure(page), bound, brokenWhen, weight: SCORE_UNIT }] as const;
+      }),
     broken: (text) => set.rules.filter((rule) => breaks(rule, turn(text))).map((rule) => rule.name),
   };
 }
