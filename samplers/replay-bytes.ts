@@ -37,10 +37,12 @@ export async function checkBytes(
       seen: `fingerprint ${manifest.fingerprint}: these are other shards`,
     });
   const used = new Set<string>(header.domains.map(({ name }) => name));
-  const shards = manifest.shards.filter(({ split, domain }) => split === "train" && used.has(domain));
-  const total = shards.reduce((sum, shard) => sum + shard.bytes, 0);
+  const files = manifest.shards
+    .filter(({ split, domain }) => split === "train" && used.has(domain))
+    .flatMap((shard) => (shard.foreign ? [shard, shard.foreign.offsets] : [shard]));
+  const total = files.reduce((sum, file) => sum + file.bytes, 0);
   let bytes = 0;
-  for (const shard of shards) {
+  for (const shard of files) {
     const path = join(folder, shard.path);
     try {
       const { size } = await stat(path);
@@ -71,7 +73,7 @@ export async function checkBytes(
       });
     }
   }
-  return { files: shards.length, bytes };
+  return { files: files.length, bytes };
 }
 
 async function hashFile(path: string, onRead: (bytes: number) => void): Promise<string> {

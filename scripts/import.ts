@@ -29,6 +29,11 @@ export const importTokens = command({
         default: "headrace" as const,
         describe: "transformers: for a tokenizer that headrace's own cannot read",
       })
+      .option("reference", {
+        type: "boolean",
+        default: false,
+        describe: "refer to the tokens where they lie, instead of copying them",
+      })
       .option("shard-size", { type: "string", default: "512MB", describe: "bytes of token values a shard" })
       .option("validation-tokens", {
         type: "string",
@@ -53,6 +58,7 @@ export const importTokens = command({
       inputs: args.inputs,
       out: args.out,
       shardBytes: bytesOf("shard-size", args.shardSize),
+      reference: args.reference,
       validationTokens: tokensOf("validation-tokens", args.validationTokens),
       ...given({ tokenizer }),
       onProgress: ({ domain, tokensDone, tokens }) => progress.show(tokensDone, tokens, domain),

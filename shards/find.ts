@@ -1,7 +1,6 @@
 /** Where the tokens of one input document lie in a folder of shards. */
-import { join } from "node:path";
-import type { ShardManifest, Split } from "./manifest.ts";
-import { openShard } from "./reader.ts";
+import { openListedShard } from "./listed-shard.ts";
+import type { ShardManifest, Split, TokenShard } from "./manifest.ts";
 
 /** A stretch of a stream that holds tokens of one document. */
 export interface DocumentPlace {
@@ -28,19 +27,26 @@ export function findDocument(
 ): readonly DocumentPlace[] {
   const places: DocumentPlace[] = [];
   const ends = new Map<string, number>();
-  for (const { path, split, domain, tokens } of manifest.shards) {
+  for (const listed of manifest.shards) {
+    const { path, split, domain, tokens } = listed;
     const stream = `${split}/${domain}`;
     const start = ends.get(stream) ?? 0;
     ends.set(stream, start + tokens);
-    for (const [position, count] of placesIn(join(dir, path), source, line))
+    for (const [position, count] of placesIn(dir, manifest, listed, source, line))
       places.push({ split, domain, shard: path, position: start + position, tokens: count });
   }
   return places;
 }
 
 /** First token in the shard, and tokens, of each document at a line of a source. */
-function placesIn(path: string, source: string, line: number): (readonly [number, number])[] {
-  const shard = openShard(path);
+function placesIn(
+  dir: string,
+  manifest: ShardManifest,
+  listed: TokenShard,
+  source: string,
+  line: number,
+): (readonly [number, number])[] {
+  const shard = openListedShard(dir, manifest, listed);
   try {
     const number = shard.sources.indexOf(source);
     if (number < 0) return [];

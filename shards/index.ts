@@ -16,6 +16,7 @@ export { type FilePool, openFilePool } from "./files.ts";
 export { type DocumentPlace, findDocument } from "./find.ts";
 export { GAP, type Gap, readGaps, writeGaps } from "./gap.ts";
 export { type ImportOptions, type ImportReport, importTokens } from "./import/import.ts";
+export { openListedShard } from "./listed-shard.ts";
 export {
   type Account,
   type DomainAccount,

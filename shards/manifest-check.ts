@@ -5,6 +5,7 @@ import type { ErrorCode } from "../core/errors.ts";
 import {
   type Account,
   type DomainAccount,
+  type ForeignShard,
   MANIFEST,
   manifestFingerprint,
   type ShardManifest,
@@ -56,7 +57,7 @@ function orderProblems({ domains, shards, tables }: ShardManifest): readonly str
   const rank = (shard: TokenShard) => [
     SPLITS.indexOf(shard.split),
     domains.indexOf(shard.domain),
-    Number(/(\d+)\.arrow$/.exec(shard.path)?.[1]),
+    Number(/(\d+)\.(?:arrow|tokens)$/.exec(shard.path)?.[1]),
   ];
   const misplaced = shards.find((shard, i) => i > 0 && !isAscending(rank(shards[i - 1]!), rank(shard)));
   return [
@@ -66,7 +67,7 @@ function orderProblems({ domains, shards, tables }: ShardManifest): readonly str
 }
 
 function shardProblems(manifest: ShardManifest, shard: TokenShard): readonly string[] {
-  const { path, batches, documents, tokens, bytes } = shard;
+  const { path, batches, documents, tokens } = shard;
   const width = tokenBytes(manifest.tokenType);
   const found: string[] = [];
   if (!manifest.domains.includes(shard.domain))
@@ -76,28 +77,57 @@ function shardProblems(manifest: ShardManifest, shard: TokenShard): readonly str
   if (
     split !== shard.split ||
     domain !== shard.domain ||
-    !/^\d{5,}\.arrow$/.test(name ?? "") ||
+    !(shard.foreign ? /^\d{5,}\.tokens$/ : /^\d{5,}\.arrow$/).test(name ?? "") ||
     rest.length > 0
   )
-    found.push(`shard ${path} does not lie at ${shard.split}/${shard.domain}/NNNNN.arrow`);
+    found.push(
+      `shard ${path} does not lie at ${shard.split}/${shard.domain}/NNNNN.${shard.foreign ? "tokens" : "arrow"}`,
+    );
   const batchDocuments = sum(batches.map((batch) => batch.documents));
   const batchTokens = sum(batches.map((batch) => batch.tokens));
   if (batchDocuments !== documents || batchTokens !== tokens)
     found.push(
       `shard ${path} has ${documents} documents and ${tokens} tokens, and its batches ${batchDocuments} and ${batchTokens}`,
     );
-  let end = 0;
-  for (const [i, batch] of batches.entries()) {
-    const offsetsEnd = batch.offsetsAt + 4 * (batch.documents + 1);
-    const tokensEnd = batch.tokensAt + width * batch.tokens;
-    const aligned = batch.offsetsAt % 8 === 0 && batch.tokensAt % 8 === 0;
-    if (!aligned || batch.offsetsAt < end || batch.tokensAt < offsetsEnd || tokensEnd > bytes)
-      found.push(
-        `batch ${i} of shard ${path} lies at ${batch.offsetsAt} and ${batch.tokensAt}, which cannot be`,
-      );
-    end = tokensEnd;
+  if (shard.foreign && shard.foreign.offsets.path !== path.replace(/tokens$/, "offsets"))
+    found.push(`the offsets of shard ${path} do not lie beside it`);
+  const misplaced = shard.foreign
+    ? misplacedForeign(shard as ForeignShard, width)
+    : misplacedBatch(shard, width);
+  if (misplaced >= 0) {
+    const { offsetsAt, tokensAt } = batches[misplaced]!;
+    found.push(`batch ${misplaced} of shard ${path} lies at ${offsetsAt} and ${tokensAt}, which cannot be`);
   }
   return found;
+}
+
+/** The first batch that does not lie after the one before it, offsets before tokens, inside the file; -1 where all do. */
+function misplacedBatch({ batches, bytes }: TokenShard, width: number): number {
+  let end = 0;
+  return batches.findIndex(({ documents, tokens, offsetsAt, tokensAt }) => {
+    const before = end;
+    end = tokensAt + width * tokens;
+    const aligned = offsetsAt % 8 === 0 && tokensAt % 8 === 0;
+    return !aligned || offsetsAt < before || tokensAt < offsetsAt + 4 * (documents + 1) || end > bytes;
+  });
+}
+
+/** The first batch whose tokens do not begin where those before it end, or whose offsets overlap or pass the end of their file; -1 where none. */
+function misplacedForeign({ batches, bytes, foreign }: ForeignShard, width: number): number {
+  let tokensEnd = 0;
+  let offsetsEnd = 0;
+  return batches.findIndex(({ documents, tokens, offsetsAt, tokensAt }) => {
+    const [tokensFrom, offsetsFrom] = [tokensEnd, offsetsEnd];
+    tokensEnd = tokensAt + width * tokens;
+    offsetsEnd = offsetsAt + 4 * (documents + 1);
+    return (
+      tokensAt !== tokensFrom ||
+      tokensEnd > bytes ||
+      offsetsAt % 8 !== 0 ||
+      offsetsAt < offsetsFrom ||
+      offsetsEnd > foreign.offsets.bytes
+    );
+  });
 }
 
 function accountProblems(account: Account): readonly string[] {

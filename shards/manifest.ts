@@ -15,6 +15,7 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   parseJson,
   record,
   string,
@@ -37,6 +38,11 @@ const filter = object({ name: string, sha256: string, dropWhen: oneOf("high", "l
 
 const batch = object({ documents: count, tokens: count, offsetsAt: count, tokensAt: count });
 
+const foreign = object({
+  source: string,
+  offsets: object({ path: string, bytes: count, sha256: string }),
+});
+
 const shard = object({
   path: string,
   split: oneOf("train", "validation", "dropped"),
@@ -46,6 +52,7 @@ const shard = object({
   bytes: count,
   sha256: string,
   batches: array(batch),
+  foreign: optional(foreign),
 });
 
 const table = object({ path: string, documents: count, bytes: count, sha256: string });
@@ -71,7 +78,7 @@ const account = object({
 });
 
 const manifest = object({
-  format: oneOf("headrace-shards/1"),
+  format: oneOf("headrace-shards/1", "headrace-shards/2"),
   key: string,
   tokenizer,
   tokenType: oneOf("uint16", "int32"),
@@ -87,8 +94,15 @@ const manifest = object({
 export type ManifestTokenizer = ReturnType<typeof tokenizer>;
 /** A filter of the build. */
 export type ManifestFilter = ReturnType<typeof filter>;
-/** One file of token ids. `path` is relative to the folder, with `/`. */
-export type TokenShard = ReturnType<typeof shard>;
+/**
+ * One file of token ids. `path` is relative to the folder, with `/`. Where `foreign` is there, it is a link to token values that another
+ * tool wrote, the list offsets lie in a file of their own, and every document is of one source, line by line (docs/format.md 1.8).
+ */
+export type TokenShard = Omit<ReturnType<typeof shard>, "foreign"> & {
+  readonly foreign?: ReturnType<typeof foreign> | undefined;
+};
+/** A shard whose tokens lie in another tool's file. */
+export type ForeignShard = TokenShard & { readonly foreign: ReturnType<typeof foreign> };
 /** `train`, `validation` or `dropped`. */
 export type Split = TokenShard["split"];
 /** One file of the score table. */
@@ -98,7 +112,9 @@ export type DomainAccount = ReturnType<typeof domainAccount>;
 /** Where every record and every byte of the input went. */
 export type Account = ReturnType<typeof account>;
 /** What a folder of shards holds. */
-export type ShardManifest = ReturnType<typeof manifest>;
+export type ShardManifest = Omit<ReturnType<typeof manifest>, "shards"> & {
+  readonly shards: readonly TokenShard[];
+};
 
 /** The splits in stream order. */
 export const SPLITS: readonly Split[] = ["train", "validation", "dropped"];
@@ -165,8 +181,12 @@ export function manifestFingerprint(of: Omit<ShardManifest, "fingerprint">): str
     '"shards":[]',
   );
   const digest = createHash("sha256").update(`${head}"shards":[`);
-  for (const [i, { documents, domain, path, sha256, split, tokens }] of of.shards.entries())
-    digest.update(`${i > 0 ? "," : ""}${JSON.stringify({ documents, domain, path, sha256, split, tokens })}`);
+  for (const [i, { documents, domain, foreign, path, sha256, split, tokens }] of of.shards.entries()) {
+    const offsets = foreign && { offsets: foreign.offsets.sha256 };
+    digest.update(
+      `${i > 0 ? "," : ""}${JSON.stringify({ documents, domain, ...offsets, path, sha256, split, tokens })}`,
+    );
+  }
   return digest.update(`]${tail}`).digest("hex");
 }
 

@@ -100,7 +100,8 @@ function positionOf({ rows, buffers }: ArrowBatch, schema: ShardSchema): BatchPo
   };
 }
 
-function checkIndex(index: DocumentIndex, tokens: number, sources: number, subject: string): void {
+/** Throws ERR_SHARD where the columns of a batch contradict its counts. */
+export function checkIndex(index: DocumentIndex, tokens: number, sources: number, subject: string): void {
   const { documents: n, offsets } = index;
   const wrong = (what: string): never => {
     throw new HeadraceError("ERR_SHARD", `${subject}: ${what}; restore the file or build again`);

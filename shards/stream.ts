@@ -30,6 +30,8 @@ export interface TokenStream {
 /** A batch that has tokens. */
 interface Piece {
   readonly path: string;
+  /** The file that holds its list offsets. */
+  readonly offsetsIn: string;
   readonly documents: number;
   readonly tokens: number;
   readonly offsetsAt: number;
@@ -56,7 +58,11 @@ export function openStream(
     );
   const pieces: readonly Piece[] = manifest.shards
     .filter((shard) => shard.split === split && shard.domain === domain)
-    .flatMap((shard) => shard.batches.map((batch) => ({ ...batch, path: join(dir, shard.path) })))
+    .flatMap((shard) => {
+      const path = join(dir, shard.path);
+      const offsetsIn = shard.foreign ? join(dir, shard.foreign.offsets.path) : path;
+      return shard.batches.map((batch) => ({ ...batch, path, offsetsIn }));
+    })
     .filter(({ tokens }) => tokens > 0);
   /** starts[i] is the stream position of piece i; the last is T. */
   const starts = new Float64Array(pieces.length + 1);
@@ -99,9 +105,9 @@ export function openStream(
   function offsetsOf(piece: number): Int32Array {
     const known = offsets.get(piece);
     offsets.delete(piece);
-    const { path, documents, offsetsAt } = pieces[piece]!;
+    const { offsetsIn, documents, offsetsAt } = pieces[piece]!;
     const list = known ?? new Int32Array(documents);
-    if (!known) files.read(path, new Uint8Array(list.buffer), offsetsAt);
+    if (!known) files.read(offsetsIn, new Uint8Array(list.buffer), offsetsAt);
     offsets.set(piece, list);
     if (offsets.size > KEPT_OFFSETS) offsets.delete(offsets.keys().next().value!);
     return list;

@@ -3,12 +3,13 @@
  * and nothing else. Every problem is named; nothing is repaired. Reads every byte once, and the index columns a second time.
  */
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { type ErrorCode, HeadraceError } from "../core/errors.ts";
 import { sha256File } from "../core/hash.ts";
 import { GAP, readGaps } from "./gap.ts";
+import { openListedShard } from "./listed-shard.ts";
 import {
   loadManifest,
   MANIFEST,
@@ -19,7 +20,6 @@ import {
 } from "./manifest.ts";
 import { manifestProblems, type Problem } from "./manifest-check.ts";
 import { ORIGIN, originKey, readOrigin } from "./origin.ts";
-import { openShard } from "./reader.ts";
 import { openScores } from "./scores.ts";
 import { shardMetadata } from "./writer.ts";
 
@@ -84,7 +84,13 @@ export async function verifyShards(
   const problems = [
     ...manifestProblems(manifest),
     ...inFiles.flat(),
-    ...(await strangers(dir, new Set(files.map(({ path }) => path)))),
+    ...(await strangers(
+      dir,
+      new Set([
+        ...files.map(({ path }) => path),
+        ...shards.flatMap(({ foreign }) => foreign?.offsets.path ?? []),
+      ]),
+    )),
     // Counts of a table that is broken would only repeat that it is.
     ...(damaged ? [] : verdictProblems(manifest, verdicts)),
     ...(await originProblems(dir, manifest)),
@@ -112,7 +118,15 @@ async function fileProblems(
   const one = (code: ErrorCode, message: string) => [{ code, path, message: `${message}; ${wayOut}` }];
   const full = join(dir, path);
   const found = await stat(full).catch(() => undefined);
-  if (!found?.isFile()) return one("ERR_SHARD", `${path} is missing, and the manifest lists it`);
+  if (!found?.isFile()) {
+    const target = await readlink(full).catch(() => undefined);
+    return one(
+      "ERR_SHARD",
+      target === undefined
+        ? `${path} is missing, and the manifest lists it`
+        : `${path} refers to ${target}, which is missing`,
+    );
+  }
   if (found.size !== file.bytes)
     return one("ERR_SHARD", `${path} has ${found.size} bytes, and the manifest says ${file.bytes}`);
   try {
@@ -135,9 +149,10 @@ async function lookIntoShard(
   shard: TokenShard,
   manifest: ShardManifest,
 ): Promise<readonly string[]> {
-  const reader = openShard(join(dir, shard.path));
+  const found: string[] = [...(await offsetsProblems(dir, shard))];
+  if (found.length > 0) return found;
+  const reader = openListedShard(dir, manifest, shard);
   try {
-    const found: string[] = [];
     const compare = (what: string, seen: unknown, expected: unknown) => {
       if (JSON.stringify(seen) !== JSON.stringify(expected))
         found.push(
@@ -168,6 +183,20 @@ async function lookIntoShard(
   } finally {
     reader.close();
   }
+}
+
+/** Whether the offsets of a foreign shard are those that the manifest names. */
+async function offsetsProblems(dir: string, { foreign }: TokenShard): Promise<readonly string[]> {
+  if (!foreign) return [];
+  const { path, bytes, sha256 } = foreign.offsets;
+  const found = await stat(join(dir, path)).catch(() => undefined);
+  if (!found?.isFile()) return [`its offsets ${path} are missing`];
+  const seen = await sha256File(join(dir, path));
+  return found.size === bytes && seen === sha256
+    ? []
+    : [
+        `its offsets ${path} have ${found.size} bytes and sha256 ${seen}, and the manifest says ${bytes} and ${sha256}`,
+      ];
 }
 
 async function lookIntoTable(

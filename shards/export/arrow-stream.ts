@@ -17,6 +17,11 @@ export async function exportArrowStream(of: DomainExport): Promise<DomainWritten
   let documents = 0;
   let tokens = 0;
   for (const [number, shard] of of.shards.entries()) {
+    if (shard.foreign)
+      throw new HeadraceError(
+        "ERR_ARGUMENT",
+        `${shard.path} refers to ${shard.foreign.source}, which is no Arrow file; import a copy of it, without --reference, or choose another format`,
+      );
     await eachBatch(of, shard, async (reader, i, index) => {
       documents += index.documents;
       tokens += reader.batches[i]!.tokens;

@@ -2,9 +2,10 @@
  * What an export is: the formats by name, and what the writer of a format is given for one domain.
  */
 import { HeadraceError } from "../../core/errors.ts";
+import { openListedShard } from "../listed-shard.ts";
 import type { ShardManifest, Split, TokenShard } from "../manifest.ts";
 import type { GrowingFile, PendingFolder, WrittenFile } from "../pending-folder.ts";
-import { type DocumentIndex, openShard, type ShardReader } from "../reader.ts";
+import type { DocumentIndex, ShardReader } from "../reader.ts";
 
 /** The formats, in the order of docs/formats-in-and-out.md. */
 export const EXPORT_FORMATS = ["megatron", "mds", "nanoset", "parquet", "jsonl", "arrow-stream"] as const;
@@ -62,7 +63,7 @@ export async function eachBatch(
   shard: TokenShard,
   visit: (reader: ShardReader, batch: number, index: DocumentIndex) => Promise<void>,
 ): Promise<void> {
-  const reader = openShard(`${dir}/${shard.path}`);
+  const reader = openListedShard(dir, manifest, shard);
   try {
     const same =
       reader.metadata["headrace.domain"] === domain &&

@@ -18,6 +18,8 @@ export interface ForeignTokens {
   readonly bytes: number;
   readonly documents: number;
   readonly tokens: number;
+  /** The file that holds the ids of all documents one after another from its first byte to its last. */
+  readonly values: { readonly path: string; readonly type: ValueType };
   /** Tokens of documents [from, to). */
   lengths(from: number, to: number): Int32Array;
   /** Fills `into` with the ids from token `at` on, whatever type they have on disk. Throws ERR_INPUT at an id that does not fit it. */

@@ -1,7 +1,6 @@
 /**
- * Copies token data that people already have into a folder of shards, so that it can be mixed, served and verified like any other.
- * A copy, because a shard is one Arrow file with int32 offsets beside its tokens (docs/format.md 1.1), which none of the foreign files is.
- * The folder is there whole or not at all, and its bytes follow from the inputs and the options.
+ * Takes token data that people already have into a folder of shards, so that it can be mixed, served and verified like any other: a copy of
+ * the tokens, or shards that refer to the files where they lie (docs/format.md 1.8). The folder is there whole or not at all, and its bytes follow from the inputs and the options.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -24,6 +23,7 @@ import type { TokenType } from "../schema.ts";
 import { planValidation, type ValidationPlan } from "../validation.ts";
 import { accountOf, type ImportedGroup } from "./account.ts";
 import { planImport } from "./inputs.ts";
+import { referableType, referToAll } from "./reference.ts";
 import { type OpenInput, type Scan, scanInputs } from "./scan.ts";
 import { openForeignSegment } from "./segment.ts";
 
@@ -41,9 +41,11 @@ export interface ImportOptions {
   readonly validationTokens?: number;
   /** Row at which a domain of few documents is split; default 256. */
   readonly validationRow?: number;
+  /** Refer to the tokens where they lie instead of copying them. Each file must hold ids of 16 or 32 bits, all the same; nothing is held out. Default false. */
+  readonly reference?: boolean;
   readonly onProgress?: (progress: {
     readonly domain: string;
-    /** Each token counts twice: it is checked, then copied. */
+    /** Each token counts twice: it is checked, then copied or referred to. */
     readonly tokensDone: number;
     readonly tokens: number;
   }) => void;
@@ -72,14 +74,19 @@ const IMPORT_VERSION = 1;
 const SHARD_BYTES = 512_000_000;
 
 /**
- * Imports Megatron's and datatrove's token files. Reads their tokens three times: for the hash of the file, to check them, to copy them;
- * memory is a record batch and two numbers for each. Throws ERR_INPUT, ERR_DOMAIN, ERR_TOKENIZER, ERR_ARGUMENT, and ERR_OUTPUT, also
+ * Imports Megatron's and datatrove's token files. Reads their tokens three times: for the hash of the file, to check them, to copy them (two
+ * times where it refers to them); memory is a record batch and two numbers for each. Throws ERR_INPUT, ERR_DOMAIN, ERR_TOKENIZER, ERR_ARGUMENT, and ERR_OUTPUT, also
  * where `out` is not empty.
  */
 export async function importTokens(options: ImportOptions): Promise<ImportReport> {
   const plan = await planImport(options.inputs);
   const tokenizer = tokenizerOf(options.tokenizer, plan.tokenizer);
-  const tokenType: TokenType = tokenizer.vocabularySize <= 2 ** 16 ? "uint16" : "int32";
+  const reference = options.reference ?? false;
+  if (reference && (options.validationTokens ?? 0) > 0)
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `${options.validationTokens} validation tokens cannot be held out of files that are referred to; name a file of them as validation/DOMAIN=PATH, or leave out --reference`,
+    );
   const shardBytes = options.shardBytes ?? SHARD_BYTES;
   const folder = await openPendingFolder(options.out);
   const dir = folder.path;
@@ -87,6 +94,12 @@ export async function importTokens(options: ImportOptions): Promise<ImportReport
   try {
     for (const [i, input] of plan.inputs.entries())
       inputs.push({ ...input, tokens: input.open(), scorePath: join(dir, ".build", `${i}.arrow`) });
+    const tokenType: TokenType = reference
+      ? referableType(inputs)
+      : tokenizer.vocabularySize <= 2 ** 16
+        ? "uint16"
+        : "int32";
+    const hashes = await hashesOf(inputs);
     const total = 2 * sum(inputs.map(({ tokens }) => tokens.tokens));
     let tokensDone = 0;
     const groups: (ImportedGroup & CompactedDomain & Pick<Scan, "withBos" | "withEos">)[] = [];
@@ -103,15 +116,17 @@ export async function importTokens(options: ImportOptions): Promise<ImportReport
         targetTokens > 0
           ? planValidation(scan.candidates, { targetTokens, rowTokens: options.validationRow ?? 256 })
           : { kind: "none", reason: "" };
-      const compacted = await compactDomain({
-        dir,
-        domain,
-        segments: group.map((input) => () => openForeignSegment(input, tokenType)),
-        schema: { tokenType, filters: [] },
-        tokenizer: tokenizer.sha256,
-        plan: split === "train" ? validation : { kind: "whole", split },
-        shardBytes,
-      });
+      const compacted = reference
+        ? { shards: await referToAll(group, { folder, tokenType, hashes }), gap: null }
+        : await compactDomain({
+            dir,
+            domain,
+            segments: group.map((input) => () => openForeignSegment(input, tokenType)),
+            schema: { tokenType, filters: [] },
+            tokenizer: tokenizer.sha256,
+            plan: split === "train" ? validation : { kind: "whole", split },
+            shardBytes,
+          });
       const { documents, tokens } = scan.candidates;
       advance(tokens);
       groups.push({ ...scan, ...compacted, split, domain, documents, tokens, validation });
@@ -136,14 +151,14 @@ export async function importTokens(options: ImportOptions): Promise<ImportReport
     const origin: Origin = {
       format: "headrace-origin/1",
       version: IMPORT_VERSION,
-      inputs: await originInputs(inputs),
+      inputs: originInputs(inputs, hashes),
       documents: { train: documentsOf("train"), validation: documentsOf("validation") },
       loneSurrogates: 0,
       options: {
         import: inputs.map(({ split, domain, source }) => ({ split, domain, source })),
         tokenizer: tokenizer.sha256,
         tokenType,
-        shardBytes,
+        ...(reference ? { reference } : { shardBytes }),
         keepDropped: true, // as a build says it: everything that was read is here
         validation: { tokens: options.validationTokens ?? 0, row: options.validationRow ?? 256 },
       },
@@ -157,7 +172,7 @@ export async function importTokens(options: ImportOptions): Promise<ImportReport
       return with_ > 0 && with_ === sum(groups.map(({ documents }) => documents));
     };
     const draft: Omit<ShardManifest, "fingerprint"> = {
-      format: "headrace-shards/1",
+      format: reference ? "headrace-shards/2" : "headrace-shards/1",
       key: originKey(origin),
       tokenizer: { name, sha256, vocabularySize, bos, eos, addBos: all("withBos"), addEos: all("withEos") },
       tokenType,
@@ -201,15 +216,22 @@ function tokenizerOf(
   return tokenizer;
 }
 
+/** The SHA-256 of every file of the inputs, by path. */
+async function hashesOf(inputs: readonly OpenInput[]): Promise<ReadonlyMap<string, string>> {
+  const hashes = new Map<string, string>();
+  for (const { tokens } of inputs)
+    for (const path of tokens.paths) hashes.set(path, hashes.get(path) ?? (await sha256File(path)));
+  return hashes;
+}
+
 /** An input of several files is known by the hash over their hashes. */
-async function originInputs(inputs: readonly OpenInput[]): Promise<Origin["inputs"]> {
-  const list = [];
-  for (const { split, domain, source, tokens } of inputs) {
-    const hashes = [];
-    for (const path of tokens.paths) hashes.push(await sha256File(path));
-    list.push({ role: split, source: `${domain}/${source}`, bytes: tokens.bytes, sha256: hashOf(hashes) });
-  }
-  return list;
+function originInputs(inputs: readonly OpenInput[], hashes: ReadonlyMap<string, string>): Origin["inputs"] {
+  return inputs.map(({ split, domain, source, tokens }) => ({
+    role: split,
+    source: `${domain}/${source}`,
+    bytes: tokens.bytes,
+    sha256: hashOf(tokens.paths.map((path) => hashes.get(path)!)),
+  }));
 }
 
 function reportOf(manifest: ShardManifest, out: string, files: number): ImportReport {

@@ -75,6 +75,7 @@ function describe(idx: ValueFile, bin: ValueFile): ForeignTokens {
     bytes: idx.bytes + bin.bytes,
     documents: boundaries - 1,
     tokens,
+    values: { path: bin.path, type },
     lengths(from, to) {
       const ends = new BigInt64Array(to - from + 1);
       idx.read(documentsAt + 8 * from, ends);

@@ -53,6 +53,7 @@ function describe(index: ValueFile, data: ValueFile): ForeignTokens {
     bytes: index.bytes + data.bytes,
     documents,
     tokens,
+    values: { path: data.path, type },
     lengths(from, to) {
       const before = from === 0 ? 0 : Number(endsOf(from - 1, from)[0]);
       const ends = endsOf(from, to);

@@ -4,7 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { openShard, readGaps, readManifest } from "../../shards/index.ts";
+import { openListedShard, readGaps, readManifest } from "../../shards/index.ts";
 import { ROOT } from "../support.ts";
 
 /** What the formats' own writers made of the same documents (fixtures/export/make.py). */
@@ -102,8 +102,10 @@ function bytesOf(array: ArrayBufferView): Buffer {
 /** The documents of a folder of shards by `split/domain`, each as its source, line and ids. */
 export async function documentsIn(dir: string) {
   const streams: Record<string, { source: string; line: number; tokens: number[] }[]> = {};
-  for (const { split, domain, path } of (await readManifest(dir)).shards) {
-    const reader = openShard(join(dir, path));
+  const manifest = await readManifest(dir);
+  for (const shard of manifest.shards) {
+    const { split, domain } = shard;
+    const reader = openListedShard(dir, manifest, shard);
     for (const i of reader.batches.keys()) {
       const { documents, tokens, offsets, sources, lines } = reader.readBatch(i);
       const stream = streams[`${split}/${domain}`] ?? [];

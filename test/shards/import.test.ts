@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { appendFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { exportShards, importTokens, readManifest, verifyShards } from "../../shards/index.ts";
+import {
+  exportShards,
+  findDocument,
+  importTokens,
+  openStream,
+  readManifest,
+  verifyShards,
+} from "../../shards/index.ts";
 import { temporaryFolder } from "../support.ts";
 import { writeWholeFolder } from "./folder.ts";
 import { documentsIn, megatronOf, nanosetOf, readFiles, wholeDocuments, writeFiles } from "./foreign.ts";
@@ -309,5 +316,106 @@ test("the tokenizer is that of the export, or must be named, and cannot contradi
   await assert.rejects(importTokens({ inputs: [join(dir, "lines")], out }), {
     code: "ERR_INPUT",
     message: /lines is an export to jsonl, and only megatron and nanoset can be taken in again/,
+  });
+});
+
+test("a reference has the documents, the stream and the boundaries of a copy, for any documents, and writes no token", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(ids, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 40 }),
+      fc.array(ids, { maxLength: 10 }),
+      async (documents, others) => {
+        const dir = placed({ ...megatronOf("book", documents), ...nanosetOf("more.ds", others) });
+        const inputs = ["book=book", "book=more.ds", "validation/book=more.ds"].map((spec) =>
+          spec.replace("=", `=${dir}/`),
+        );
+        const [copy, reference] = [join(dir, "copy"), join(dir, "reference")];
+        await importTokens({ inputs, out: copy, tokenizer });
+        const report = await importTokens({ inputs, out: reference, tokenizer, reference: true });
+        assert.deepEqual((await verifyShards(reference)).problems, []);
+        assert.deepEqual(await documentsIn(reference), await documentsIn(copy));
+        const manifests = await Promise.all([copy, reference].map(readManifest));
+        assert.equal(manifests[1]!.format, "headrace-shards/2");
+        assert.deepEqual(manifests[0]!.account, manifests[1]!.account);
+        const [a, b] = manifests.map((manifest, i) =>
+          openStream([copy, reference][i]!, manifest, "train", "book"),
+        );
+        assert.equal(b!.tokens, a!.tokens);
+        assert.equal(report.tokens, a!.tokens + others.flat().length);
+        if (a!.tokens > 0)
+          for (const from of [0, Math.floor(a!.tokens / 2)]) {
+            const rows = [a!, b!].map((stream) => {
+              const row = new Int32Array(a!.tokens + 3);
+              stream.read(from, row);
+              return [...row, ...stream.documentBoundaries(from, row.length)];
+            });
+            assert.deepEqual(rows[1], rows[0]);
+          }
+        for (const stream of [a!, b!]) stream.close();
+        for (const line of [1, documents.length, documents.length + 1]) {
+          const places = [copy, reference].map((folder, i) =>
+            findDocument(folder, manifests[i]!, "book.idx", line).map(({ shard, ...place }) => place),
+          );
+          assert.deepEqual(places[1], places[0]);
+        }
+        await exportShards(copy, { to: "megatron", out: join(dir, "c") });
+        await exportShards(reference, { to: "megatron", out: join(dir, "r") });
+        for (const name of ["book.bin", "book.idx"])
+          assert.deepEqual(readFiles(join(dir, "r"))[name], readFiles(join(dir, "c"))[name]);
+      },
+    ),
+    { numRuns: 8 },
+  );
+});
+
+test("a referred file that is changed, cut or gone is found, and offsets that are", async () => {
+  const damage: readonly (readonly [(dir: string) => void, RegExp])[] = [
+    [
+      (dir) => appendFileSync(join(dir, "book.bin"), "xy"),
+      /00000\.tokens has 10 bytes, and the manifest says 8/,
+    ],
+    [(dir) => writeFileSync(join(dir, "book.bin"), "abcdefgh"), /00000\.tokens has sha256 9c56cc51/],
+    [(dir) => rmSync(join(dir, "book.bin")), /00000\.tokens refers to .*book\.bin, which is missing/],
+    [
+      (dir) => writeFileSync(join(dir, "out/train/book/00000.offsets"), "0123456789abcdef"),
+      /its offsets train\/book\/00000\.offsets have 16 bytes and sha256 9f9f5111/,
+    ],
+    [(dir) => rmSync(join(dir, "out/train/book/00000.offsets")), /its offsets .* are missing/],
+  ];
+  for (const [act, message] of damage) {
+    const dir = placed(megatronOf("book", [[[1, 2, 3]], [[4]]]));
+    await importTokens({ inputs: [join(dir, "book")], out: join(dir, "out"), tokenizer, reference: true });
+    assert.equal(statSync(join(dir, "out/train/book/00000.offsets")).size, 16);
+    act(dir);
+    const { problems } = await verifyShards(join(dir, "out"));
+    assert.match(problems.map((one) => one.message).join("\n"), message);
+  }
+});
+
+test("what cannot be referred to is refused with the way out", async () => {
+  const dir = placed({
+    ...megatronOf("book", [[[1, 2]]]),
+    ...megatronOf("wide", [[[3]]], { code: 4, array: (list) => Int32Array.from(list) }),
+    ...megatronOf("long", [[[4]]], { code: 5, array: (list) => BigInt64Array.from(list, BigInt) }),
+  });
+  const options = { out: join(dir, "out"), tokenizer, reference: true };
+  const at = (...names: readonly string[]) => names.map((name) => join(dir, name));
+  await assert.rejects(importTokens({ ...options, inputs: at("book", "wide") }), {
+    code: "ERR_ARGUMENT",
+    message:
+      "book.idx holds uint16 and wide.idx int32, and a folder of shards has one type; leave out --reference and import a copy",
+  });
+  await assert.rejects(importTokens({ ...options, inputs: at("long") }), {
+    code: "ERR_ARGUMENT",
+    message: /long\.idx holds int64 values, and shards refer to 16 or 32 bits; leave out --reference/,
+  });
+  await assert.rejects(importTokens({ ...options, inputs: at("book"), validationTokens: 10 }), {
+    code: "ERR_ARGUMENT",
+    message: /10 validation tokens cannot be held out of files that are referred to; name a file of them/,
+  });
+  await importTokens({ ...options, inputs: at("book") });
+  await assert.rejects(exportShards(options.out, { to: "arrow-stream", out: join(dir, "stream") }), {
+    code: "ERR_ARGUMENT",
+    message: /refers to book\.idx, which is no Arrow file/,
   });
 });

@@ -29,6 +29,7 @@ import {
   updateWeights,
   writeSchedule,
 } from "../../samplers/index.ts";
+import { exportShards, importTokens, readManifest } from "../../shards/index.ts";
 import { makeHeader } from "../samplers/making.ts";
 import { lossReport, tinyHeader, tinySchedule, writeTinyShards } from "../samplers/tiny.ts";
 import { python, ROOT, temporaryFolder } from "../support.ts";
@@ -214,13 +215,34 @@ describe("re-weighting", { skip: numpy.missing }, () => {
   });
 });
 
-describe("the shards", { skip: numpy.missing }, () => {
-  const shards = join(dir, "shards");
-  const run = join(dir, "run");
+for (const { kind, make } of [
+  { kind: "of a build", make: writeTinyShards },
+  { kind: "that refer to other tools' files", make: writeReferences },
+])
+  describe(`the shards ${kind}`, { skip: numpy.missing }, () => sameShards(kind, make));
+
+/** Megatron's and datatrove's files of the tiny shards, and a folder that refers to them. */
+async function writeReferences(out: string): Promise<ShardManifest> {
+  const manifest = await writeTinyShards(`${out}-copied`);
+  const inputs: string[] = [];
+  for (const [to, split] of [
+    ["megatron", "train"],
+    ["nanoset", "validation"],
+  ] as const) {
+    inputs.push(`${out}-${to}`);
+    await exportShards(`${out}-copied`, { to, split, out: `${out}-${to}` });
+  }
+  await importTokens({ inputs, out, reference: true, tokenizer: manifest.tokenizer });
+  return await readManifest(out);
+}
+
+function sameShards(kind: string, make: (dir: string) => Promise<ShardManifest>): void {
+  const shards = join(dir, kind, "shards");
+  const run = join(dir, kind, "run");
   let manifest: ShardManifest;
   before(async () => {
-    manifest = await writeTinyShards(shards);
-    mkdirSync(run);
+    manifest = await make(shards);
+    mkdirSync(run, { recursive: true });
     const header = tinyHeader(manifest, { lookahead: 1 });
     const schedule = appendStage(createSchedule(header), {
       fromBatch: 0,
@@ -268,4 +290,4 @@ describe("the shards", { skip: numpy.missing }, () => {
       assert.deepEqual(answer, Object.fromEntries(expected));
     }
   });
-});
+}

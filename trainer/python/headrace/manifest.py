@@ -11,7 +11,7 @@ import os
 from array import array
 from collections.abc import Sequence as SequenceType
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple, Union, overload
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from .errors import HeadraceError
 from .keys import EXACT, canonical_json, canonical_string, hash_of, parse_object
 from .schedule import PathLike
 
-FORMAT = "headrace-shards/1"
+FORMATS = ("headrace-shards/1", "headrace-shards/2")
+"""The second has shards that refer to files of other tools (docs/format.md 1.8)."""
 
 
 class Piece(NamedTuple):
@@ -30,6 +31,14 @@ class Piece(NamedTuple):
     tokens: int
     offsets_at: int
     tokens_at: int
+
+
+class Offsets(NamedTuple):
+    """The file of a foreign shard's list offsets."""
+
+    path: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class Shard:
     bytes: int
     sha256: str
     pieces: Tuple[Piece, ...]
+    offsets: Optional[Offsets] = None
+    """Where its list offsets lie, when it refers to another tool's file."""
 
 
 class Shards(SequenceType):  # type: ignore[type-arg]
@@ -54,6 +65,8 @@ class Shards(SequenceType):  # type: ignore[type-arg]
         self.splits: List[str] = records.splits
         self.domains: List[str] = records.domains
         self.sha256: List[str] = records.sha256
+        self.offsets: Dict[int, Offsets] = records.offsets
+        """Of the shards that refer to another tool's file, by index."""
         numbers = np.frombuffer(records.numbers, dtype=np.int64).reshape(-1, 3)
         self.documents, self.tokens, self.bytes = numbers.T
         pieces = np.frombuffer(records.pieces, dtype=np.int64).reshape(-1, 4)
@@ -83,6 +96,7 @@ class Shards(SequenceType):  # type: ignore[type-arg]
             int(self.bytes[i]),
             self.sha256[i],
             tuple(Piece(*row) for row in zip(*(column[pieces].tolist() for column in columns))),
+            self.offsets.get(i),
         )
 
     def __iter__(self) -> Iterator[Shard]:
@@ -138,14 +152,14 @@ def read_manifest(folder: PathLike) -> Manifest:
     del text
     parse.fields(record, path, "format", "tokenizer", "tokenType", "domains", "shards", "fingerprint")
     parse.items(record["shards"], f"{path}: shards")
-    parse.one_of(record["format"], f"{path}: format", FORMAT)
+    parse.one_of(record["format"], f"{path}: format", *FORMATS)
     token_type = parse.one_of(record["tokenType"], f"{path}: tokenType", "uint16", "int32")
     domains = [
         parse.string(name, f"{path}: domains[{i}]")
         for i, name in enumerate(parse.items(record["domains"], f"{path}: domains"))
     ]
     shards = Shards(records)
-    _check(shards, domains, f"{path}: shards")
+    _check(shards, domains, token_type, f"{path}: shards")
     fingerprint = _fingerprint(record, shards)
     if fingerprint != record["fingerprint"]:
         raise HeadraceError(
@@ -173,6 +187,7 @@ class _Records:
         self.numbers = array("q")
         self.pieces = array("q")
         self.counts = array("q")
+        self.offsets: Dict[int, Offsets] = {}
         self._at = at
         self._names: Dict[str, str] = {}
 
@@ -194,6 +209,8 @@ class _Records:
             or max(numbers + pieces) > EXACT
         ):
             numbers, pieces, names = _parse_shard(record, f"{self._at}[{len(self.paths)}]")
+        if "foreign" in record:
+            self.offsets[len(self.paths)] = _parse_offsets(record["foreign"], f"{self._at}[{len(self.paths)}].foreign")
         self.numbers.extend(numbers)
         self.pieces.extend(pieces)
         self.counts.append(len(pieces) // 4)
@@ -218,7 +235,17 @@ def _parse_shard(record: Any, at: str) -> Tuple[List[int], List[int], List[str]]
     )
 
 
-def _check(shards: Shards, domains: Sequence[str], at: str) -> None:
+def _parse_offsets(record: Any, at: str) -> Offsets:
+    offsets = parse.fields(record, at, "source", "offsets")["offsets"]
+    parse.fields(offsets, f"{at}.offsets", "path", "bytes", "sha256")
+    return Offsets(
+        parse.string(offsets["path"], f"{at}.offsets.path"),
+        parse.whole(offsets["bytes"], f"{at}.offsets.bytes"),
+        parse.string(offsets["sha256"], f"{at}.offsets.sha256"),
+    )
+
+
+def _check(shards: Shards, domains: Sequence[str], token_type: str, at: str) -> None:
     for name, column in (("documents", shards.documents), ("tokens", shards.tokens), ("bytes", shards.bytes)):
         for i in np.flatnonzero(column < 0)[:1].tolist():
             parse.whole(int(column[i]), f"{at}[{i}].{name}")
@@ -230,7 +257,10 @@ def _check(shards: Shards, domains: Sequence[str], at: str) -> None:
     if not set(shards.domains) <= set(domains):
         i = next(i for i, name in enumerate(shards.domains) if name not in domains)
         parse.one_of(shards.domains[i], f"{at}[{i}].domain", *domains)
-    unaligned = np.flatnonzero((shards.piece_offsets_at | shards.piece_tokens_at) % 8)
+    alignment = np.full(len(shards.piece_tokens_at), 8)
+    for i in shards.offsets:  # the tokens of another tool's file lie one after another
+        alignment[shards.piece_edges[i] : shards.piece_edges[i + 1]] = np.dtype(token_type).itemsize
+    unaligned = np.flatnonzero(shards.piece_offsets_at % 8 | shards.piece_tokens_at % alignment)
     if len(unaligned):
         piece = int(unaligned[0])
         raise HeadraceError(
@@ -256,13 +286,18 @@ def _fingerprint(record: Dict[str, Any], shards: Shards) -> str:
     ).split('"shards":[]', 1)
     digest = hashlib.sha256(f'{head}"shards":['.encode())
     quoted = {name: canonical_string(name) for name in (*set(shards.domains), *set(shards.splits))}
-    columns = (shards.documents, shards.domains, shards.paths, shards.sha256, shards.splits, shards.tokens)
+
+    def offsets(i: int) -> str:
+        return f'"offsets":{canonical_string(shards.offsets[i].sha256)},' if i in shards.offsets else ""
+
+    places = range(len(shards))
+    columns = (shards.documents, shards.domains, places, shards.paths, shards.sha256, shards.splits, shards.tokens)
     for first in range(0, len(shards), 1024):
         rows = zip(*(column[first : first + 1024] for column in columns))
         lines = ",".join(
-            f'{{"documents":{documents},"domain":{quoted[domain]},"path":{canonical_string(path)},'
+            f'{{"documents":{documents},"domain":{quoted[domain]},{offsets(i)}"path":{canonical_string(path)},'
             f'"sha256":{canonical_string(sha)},"split":{quoted[split]},"tokens":{tokens}}}'
-            for documents, domain, path, sha, split, tokens in rows
+            for documents, domain, i, path, sha, split, tokens in rows
         )
         digest.update((f",{lines}" if first else lines).encode())
     digest.update(f"]{tail}".encode())

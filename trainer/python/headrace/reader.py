@@ -150,7 +150,7 @@ class ShardReader:
             shard = int(self._shard_of[piece])
             records, where = self.manifest.shards, self._pieces[piece]
             at, documents = int(records.piece_offsets_at[where]), int(records.piece_documents[where])
-            offsets = self._map(shard).view(np.uint8)[at : at + 4 * documents].view("<i4")
+            offsets = self._offsets(shard)[at : at + 4 * documents].view("<i4")
             low, high = np.searchsorted(offsets, [first, first + count])
             found.append(np.unique(offsets[low:high]).astype(np.int64) - first + done)
         return np.concatenate(found)
@@ -183,6 +183,23 @@ class ShardReader:
             element = int(self._element[piece] + self._from[piece]) + first
             row[done : done + count] = self._map(int(self._shard_of[piece]))[element : element + count]
 
+    def _offsets(self, shard: int) -> np.ndarray:
+        """The bytes of the file that holds a shard's list offsets: its own, or the one beside what refers to another tool's file."""
+        foreign = self.manifest.shards.offsets.get(shard)
+        if foreign is None:
+            return self._map(shard).view(np.uint8)
+        known = self._maps.get(-1 - shard)
+        if known is None:
+            path = os.path.join(self.folder, foreign.path)
+            known = self._keep(-1 - shard, np.frombuffer(_map_file(path, foreign.bytes), dtype=np.uint8))
+        return known
+
+    def _keep(self, key: int, array: np.ndarray) -> np.ndarray:
+        self._maps[key] = array
+        while len(self._maps) > self._open_files:
+            self._maps.popitem(last=False)
+        return array
+
     def _map(self, shard: int) -> np.ndarray:
         """A shard's file as an array of tokens from its first byte on."""
         tokens = self._maps.get(shard)
@@ -192,25 +209,30 @@ class ShardReader:
             return tokens
         record = self.manifest.shards[shard]
         path = os.path.join(self.folder, record.path)
-        try:
-            with open(path, "rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as cause:
-            raise HeadraceError("ERR_SHARD", f"shard {path} cannot be read: {cause}") from cause
-        if len(mapped) != record.bytes:
-            raise HeadraceError(
-                "ERR_SHARD",
-                f"shard {path} has {len(mapped)} bytes, the manifest says {record.bytes}; rebuild it or restore it",
-            )
+        mapped = _map_file(path, record.bytes)
+        offsets_end = len(mapped) if record.offsets is None else record.offsets.bytes
         for piece in record.pieces:
-            if piece.tokens_at + piece.tokens * self.token_type.itemsize > len(
-                mapped
-            ) or piece.offsets_at + 4 * piece.documents + 4 > len(mapped):
+            if (
+                piece.tokens_at + piece.tokens * self.token_type.itemsize > len(mapped)
+                or piece.offsets_at + 4 * piece.documents + 4 > offsets_end
+            ):
                 raise HeadraceError(
                     "ERR_MANIFEST", f"shard {path} has {len(mapped)} bytes, the manifest puts tokens past its end"
                 )
-        tokens = np.frombuffer(mapped, dtype=self.token_type, count=len(mapped) // self.token_type.itemsize)
-        self._maps[shard] = tokens
-        while len(self._maps) > self._open_files:
-            self._maps.popitem(last=False)
-        return tokens
+        return self._keep(
+            shard, np.frombuffer(mapped, dtype=self.token_type, count=len(mapped) // self.token_type.itemsize)
+        )
+
+
+def _map_file(path: str, size: int) -> mmap.mmap:
+    """Maps a file of the folder, which must have so many bytes."""
+    try:
+        with open(path, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as cause:
+        raise HeadraceError("ERR_SHARD", f"shard {path} cannot be read: {cause}") from cause
+    if len(mapped) != size:
+        raise HeadraceError(
+            "ERR_SHARD", f"shard {path} has {len(mapped)} bytes, the manifest says {size}; rebuild it or restore it"
+        )
+    return mapped

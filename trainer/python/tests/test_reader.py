@@ -142,7 +142,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(tmp_path):
     refuse(lambda m: m["shards"][0].pop("sha256"), r"shards\[0\].sha256 is absent")
     refuse(lambda m: m["shards"].append(7), r"shards\[1\] is 7; expected an object")
     refuse(lambda m: m.update(shards={}), "shards is .*; expected a list")
-    refuse(lambda m: m.update(format="headrace-shards/2"), "format is")
+    refuse(lambda m: m.update(format="headrace-shards/3"), "format is")
     path.write_text(good[:-1] + ', "shards": []}')
     with pytest.raises(HeadraceError, match='has "shards" twice'):
         read_manifest(tmp_path)
