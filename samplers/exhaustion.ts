@@ -5,6 +5,7 @@
  */
 import { integer, nullable, object, oneOf, type Parser } from "../core/parse.ts";
 import type { MixtureCursor } from "./mixture.ts";
+import { epochRows } from "./schedule-domain.ts";
 
 /** What to do with a domain that has no more rows. */
 export interface Exhaustion {
@@ -22,12 +23,12 @@ export const parseExhaustion: Parser<Exhaustion> = object(
 /** Rows that each domain may give in all: epochs x rows an epoch, Infinity where nothing limits it. */
 export function rowLimits(
   exhaustion: Exhaustion,
-  domains: readonly { readonly tokens: number }[],
+  domains: readonly { readonly tokens: number; readonly rows?: number | undefined }[],
   rowTokens: number,
 ): number[] {
   const epochs = exhaustion.epochs ?? (exhaustion.policy === "repeat" ? Number.POSITIVE_INFINITY : 1);
-  return domains.map(({ tokens }) =>
-    epochs === Number.POSITIVE_INFINITY ? epochs : Math.floor(tokens / rowTokens) * epochs,
+  return domains.map((domain) =>
+    epochs === Number.POSITIVE_INFINITY ? epochs : epochRows(domain, rowTokens) * epochs,
   );
 }
 

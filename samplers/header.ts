@@ -3,14 +3,14 @@
  */
 import { domainName } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
-import { array, integer, nullable, object, oneOf, type Parser, string } from "../core/parse.ts";
+import { array, integer, nullable, object, oneOf, optional, type Parser, string } from "../core/parse.ts";
 import type { ShardManifest } from "../shards/manifest.ts";
 import { type Exhaustion, parseExhaustion } from "./exhaustion.ts";
 import { PARTS } from "./mixture.ts";
 import { parsePolicy, type WeightPolicy } from "./policy.ts";
-import type { ScheduleDomain } from "./supply-weights.ts";
+import { epochRows, type ScheduleDomain } from "./schedule-domain.ts";
 
-export type { ScheduleDomain } from "./supply-weights.ts";
+export type { ScheduleDomain } from "./schedule-domain.ts";
 
 /** What never changes during a run. */
 export interface ScheduleHeader {
@@ -28,7 +28,10 @@ export interface ScheduleHeader {
   /** Batches of the run; null while nobody knows. */
   readonly batches: number | null;
   readonly order: "global";
-  readonly packing: "concat";
+  /** How documents make rows: end to end, or whole where they fit, by a pack plan. */
+  readonly packing: "concat" | "packed";
+  /** SHA-256 of the pack plan, where there is one; every domain then says how many rows it has. */
+  readonly pack?: string | undefined;
   readonly exhaustion: Exhaustion;
   /** In domain order. */
   readonly domains: readonly ScheduleDomain[];
@@ -49,9 +52,12 @@ export const parseHeader: Parser<ScheduleHeader> = (value, at) => {
       batchRows: integer(1, 2 ** 20),
       batches: nullable(integer(0)),
       order: oneOf("global"),
-      packing: oneOf("concat"),
+      packing: oneOf("concat", "packed"),
+      pack: optional(string),
       exhaustion: parseExhaustion,
-      domains: array(object({ name: string, tokens: integer(0) }, { strict: true })),
+      domains: array(
+        object({ name: string, tokens: integer(0), rows: optional(integer(0)) }, { strict: true }),
+      ),
       shards: string,
       policy: parsePolicy,
     },
@@ -63,22 +69,35 @@ export const parseHeader: Parser<ScheduleHeader> = (value, at) => {
       "ERR_DOMAIN",
       `${at}.domains names ${names.size} different domains in ${header.domains.length} entries; each is named once, 1 to 65535 in all`,
     );
-  const domains = header.domains.map(({ name, tokens }) => {
-    const rows = Math.floor(tokens / header.rowTokens);
+  const packed = header.packing === "packed";
+  if ((header.pack !== undefined) !== packed)
+    throw new HeadraceError(
+      "ERR_PARSE",
+      `${at}.pack is ${header.pack ?? "absent"} and ${at}.packing is ${header.packing}; packed rows, and those alone, name their pack plan`,
+    );
+  const stranger = header.domains.find(({ rows }) => (rows !== undefined) !== packed);
+  if (stranger !== undefined)
+    throw new HeadraceError(
+      "ERR_PARSE",
+      `${at}.domains: rows of "${stranger.name}" is ${stranger.rows ?? "absent"} and ${at}.packing is ${header.packing}; packed rows, and those alone, are counted`,
+    );
+  const domains = header.domains.map(({ name, ...domain }) => {
+    const rows = epochRows(domain, header.rowTokens);
     if (rows > 2 ** 32)
       throw new HeadraceError(
         "ERR_DOMAIN",
         `domain "${name}" has ${rows} rows of ${header.rowTokens} tokens, more than 2^32; use longer rows`,
       );
-    return { name: domainName(name), tokens };
+    return { name: domainName(name), ...domain };
   });
   return { ...header, domains };
 };
 
 /** Throws ERR_DOMAIN when a domain with weight has less than one row. */
 export function requireRows(header: ScheduleHeader, weights: readonly number[]): void {
-  header.domains.forEach(({ name, tokens }, i) => {
-    if (weights[i]! > 0 && tokens < header.rowTokens)
+  header.domains.forEach((domain, i) => {
+    const { name, tokens } = domain;
+    if (weights[i]! > 0 && epochRows(domain, header.rowTokens) === 0)
       throw new HeadraceError(
         "ERR_DOMAIN",
         `domain "${name}" has ${tokens} tokens, less than a row of ${header.rowTokens}, and a weight of ${weights[i]! / PARTS}; give it weight 0, or shorter rows`,
@@ -90,7 +109,7 @@ export function requireRows(header: ScheduleHeader, weights: readonly number[]):
 export function requireReachable({ domains, rowTokens, policy }: ScheduleHeader): void {
   if (policy.kind !== "loss-driven" || policy.rails !== null) return;
   if (policy.smoothing === 0 && policy.rule !== "odm") return;
-  const empty = domains.find(({ tokens }) => tokens < rowTokens);
+  const empty = domains.find((domain) => epochRows(domain, rowTokens) === 0);
   if (empty)
     throw new HeadraceError(
       "ERR_DOMAIN",

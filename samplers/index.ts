@@ -40,6 +40,7 @@ export {
   type Permutation,
   permutation,
 } from "./order.ts";
+export { choosePacking, type Packing, packedRowsHolding } from "./packing.ts";
 export {
   type BatchPlan,
   openPlan,

@@ -4,6 +4,8 @@
  * neighbours in every epoch, only the cuts between rows move.
  */
 import { type Key, keyOf, mix32, offsetOf, wordAt } from "../core/random.ts";
+import type { ScheduleHeader } from "./header.ts";
+import { epochRows } from "./schedule-domain.ts";
 
 /** Up to this size a permutation is a sorted table; the network is badly biased on tiny domains. */
 const TABLE_SIZE = 4096;
@@ -18,11 +20,20 @@ export interface Permutation {
   positionOf(value: number): number;
 }
 
+/** A domain by name and length, as in a schedule's header. */
+export interface OrderedDomain {
+  readonly name: string;
+  /** Tokens of the stream. */
+  readonly tokens: number;
+  /** Rows of an epoch where a pack plan makes them. */
+  readonly rows?: number | undefined;
+}
+
 /** The rows of one epoch of one domain. */
 export interface Epoch {
   /** 0 for the first pass over the domain. */
   readonly epoch: number;
-  /** Token of the stream at which row 0 starts. */
+  /** Token of the stream at which row 0 starts; 0 where rows are packed. */
   readonly offset: number;
   /** Place in the epoch -> row. */
   readonly permutation: Permutation;
@@ -30,11 +41,11 @@ export interface Epoch {
 
 /** The order of one domain's rows. */
 export interface DomainOrder {
-  /** Rows an epoch: floor(tokens / rowTokens). */
+  /** Rows an epoch. */
   readonly rows: number;
   /** The epoch's keys; the last one asked for is kept. */
   epoch(epoch: number): Epoch;
-  /** Token of the stream, read as a ring, at which a row of an epoch starts. */
+  /** Token of the stream, read as a ring, at which a row of an epoch starts; of packed rows their number in the pack plan. */
   startOf(epoch: Epoch, row: number): number;
   /** When a row is served in an epoch: its ordinal among all rows that the domain ever gives. */
   ordinalOf(epoch: number, row: number): number;
@@ -48,20 +59,26 @@ export function permutation(n: number, key: Key): Permutation {
   return n <= TABLE_SIZE ? table(n, key) : network(n, key);
 }
 
-/** The order of a domain of `tokens` >= `rowTokens` tokens: a pure function of its arguments. */
-export function domainOrder(seed: number, name: string, tokens: number, rowTokens: number): DomainOrder {
-  const rows = Math.floor(tokens / rowTokens);
+/** What the order of a schedule's domains depends on beside the domain. */
+export type OrderHeader = Pick<ScheduleHeader, "seed" | "rowTokens">;
+
+/** The order of a domain of at least one row: a pure function of its arguments. */
+export function domainOrder({ seed, rowTokens }: OrderHeader, domain: OrderedDomain): DomainOrder {
+  const { name, tokens } = domain;
+  const packed = domain.rows !== undefined;
+  const rows = epochRows(domain, rowTokens);
   let known: Epoch | undefined;
   function epoch(number: number): Epoch {
     if (known?.epoch === number) return known;
     const key = keyOf("order", seed, name, number);
-    known = { epoch: number, offset: offsetOf(key, tokens), permutation: permutation(rows, key) };
+    const offset = packed ? 0 : offsetOf(key, tokens);
+    known = { epoch: number, offset, permutation: permutation(rows, key) };
     return known;
   }
   return {
     rows,
     epoch,
-    startOf: ({ offset }, row) => (offset + row * rowTokens) % tokens,
+    startOf: packed ? (_, row) => row : ({ offset }, row) => (offset + row * rowTokens) % tokens,
     ordinalOf: (number, row) => number * rows + epoch(number).permutation.positionOf(row),
   };
 }

@@ -21,7 +21,7 @@ export interface BatchPlan {
   readonly epochs: Uint32Array;
   /** Row of the epoch: which stretch of the ring. */
   readonly rows: Uint32Array;
-  /** Token of the domain's stream at which the row starts; it may run over the end, back to token 0. */
+  /** Token of the domain's stream at which the row starts; it may run over the end, back to token 0. Of packed rows: their number in the pack plan. */
   readonly starts: Float64Array;
 }
 
@@ -53,8 +53,7 @@ export function openPlan(schedule: Schedule): Plan {
     return cursors[stage];
   }
   function orderOf(domain: number): DomainOrder {
-    const { name, tokens } = header.domains[domain]!;
-    orders[domain] ??= domainOrder(seed, name, tokens, header.rowTokens);
+    orders[domain] ??= domainOrder(header, header.domains[domain]!);
     return orders[domain];
   }
   function requireDecided(k: number, last: number): void {

@@ -6,6 +6,7 @@ import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { readManifest, type ShardManifest } from "../shards/manifest.ts";
+import { packFolder, packProblems, readPack } from "../shards/pack/plan.ts";
 import type { ReplayDifference } from "./replay-difference.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -73,7 +74,27 @@ export async function checkBytes(
       });
     }
   }
+  if (header.pack !== undefined) await checkPack(folder, header.pack, header.shards, used, differences);
   return { files: files.length, bytes };
+}
+
+/** The pack plan that the schedule names, and its files. */
+async function checkPack(
+  folder: string,
+  hash: string,
+  fingerprint: string,
+  domains: ReadonlySet<string>,
+  differences: ReplayDifference[],
+): Promise<void> {
+  const where = packFolder(folder, hash);
+  try {
+    const plan = await readPack(folder, hash, fingerprint);
+    for (const { path, expected, seen } of await packProblems(where, plan, domains))
+      differences.push({ what: "pack", where: path, expected, seen });
+  } catch (error) {
+    if (!(error instanceof HeadraceError)) throw error;
+    differences.push({ what: "pack", where, expected: `pack plan ${hash}`, seen: error.message });
+  }
 }
 
 async function hashFile(path: string, onRead: (bytes: number) => void): Promise<string> {

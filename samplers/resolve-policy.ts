@@ -21,8 +21,9 @@ import {
 } from "./presets.ts";
 import { DEFAULT_RAILS, parseRails, type Rails } from "./rails.ts";
 import { PUBLISHED_SOFTMAX } from "./rules.ts";
+import type { ScheduleDomain } from "./schedule-domain.ts";
 import { scheduledPolicy } from "./scheduled.ts";
-import { type ScheduleDomain, temperatureWeights, unimaxWeights } from "./supply-weights.ts";
+import { temperatureWeights, unimaxWeights } from "./supply-weights.ts";
 
 /** The names that `resolvePolicy` knows; T and N stand for numbers. */
 export const POLICY_NAMES = [

@@ -7,11 +7,15 @@ import { watch } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TokenIds } from "../core/document.ts";
 import { HeadraceError } from "../core/errors.ts";
-import { openFilePool } from "../shards/files.ts";
+import { type FilePool, openFilePool } from "../shards/files.ts";
 import { readManifest, type ShardManifest } from "../shards/manifest.ts";
+import { openPieces } from "../shards/pack/pieces.ts";
+import { packFolder, readPack } from "../shards/pack/plan.ts";
 import { tokenArray } from "../shards/schema.ts";
-import { openStream, type TokenStream } from "../shards/stream.ts";
+import { openStream } from "../shards/stream.ts";
 import { openPlan, type Plan, rankPositions } from "./plan.ts";
+import { boundariesOf, positionsOf } from "./row-shape.ts";
+import { concatRows, packedRows, type RowSource } from "./row-source.ts";
 import { runPaths } from "./run.ts";
 import { decidedEnd, requireExtends, type Schedule, scheduleState } from "./schedule.ts";
 import { readSchedule } from "./schedule-file.ts";
@@ -63,8 +67,14 @@ export interface SampleBatch {
   readonly rowNumbers: Uint32Array;
   /** Served hash of these rows, 16 hex digits; the parts of all ranks add up to the batch's (addServed). */
   readonly served: string;
-  /** Where documents start in a row: ascending, in [0, width). Reads the shards' offsets when called. */
+  /** Where documents start in a row, of a packed row the pieces of them: ascending, in [0, width). Reads the shards' offsets, or the pack plan, when called. */
   documentStarts(row: number): readonly number[];
+  /** The stretches of its domain's stream that a row holds, in order: first token and tokens. What they leave of the width is padding. */
+  stretches(row: number): readonly { readonly position: number; readonly tokens: number }[];
+  /** Where what may attend to each other begins and ends: 0, the starts of documents, that of padding, and the width. Ascending. */
+  boundaries(row: number): readonly number[];
+  /** Each token's distance from the start of its document, or of the row or padding where that is nearer. */
+  positionIds(row: number): Int32Array;
 }
 
 /** Batches of a schedule, by index or one after another. */
@@ -101,16 +111,14 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
   const manifest = await readManifest(shards);
   requireShards(schedule, manifest, shards);
   const { header } = schedule;
-  const positions = positionsOf(options, header.batchRows);
+  const positions = rankShare(options, header.batchRows);
   const from = options.from ?? 0;
   if (typeof from === "object") requireExtends(schedule, from);
 
   const names = header.domains.map(({ name }) => name);
   const keys = servedKeys(names);
   const files = openFilePool();
-  const streams: readonly TokenStream[] = names.map((name) =>
-    openStream(shards, manifest, "train", name, { files }),
-  );
+  const sources = await openSources(shards, manifest, schedule, files);
   const width = header.rowTokens + header.lookahead;
   let plan: Plan = openPlan(schedule);
   let next = typeof from === "object" ? from.batch : from;
@@ -142,7 +150,14 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
     const rows = positions.length;
     const tokens = tokenArray(manifest.tokenType, rows * width);
     for (let row = 0; row < rows; row++)
-      streams[domains[row]!]!.read(starts[row]!, tokens.subarray(row * width, (row + 1) * width));
+      sources[domains[row]!]!.read(starts[row]!, tokens.subarray(row * width, (row + 1) * width));
+    const sourceOf = (row: number) => sources[domains[row]!]!;
+    const boundaries = (row: number) => {
+      const filled = sourceOf(row)
+        .stretches(starts[row]!, width)
+        .reduce((sum, stretch) => sum + stretch.tokens, 0);
+      return boundariesOf(sourceOf(row).documentStarts(starts[row]!, width), filled, width);
+    };
     return {
       batch: k,
       stage,
@@ -153,7 +168,10 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
       epochs,
       rowNumbers,
       served: servedHash(keys, { domains, epochs, rows: rowNumbers }),
-      documentStarts: (row) => streams[domains[row]!]!.documentBoundaries(starts[row]!, width),
+      documentStarts: (row) => sourceOf(row).documentStarts(starts[row]!, width),
+      stretches: (row) => sourceOf(row).stretches(starts[row]!, width),
+      boundaries,
+      positionIds: (row) => positionsOf(boundaries(row)),
     };
   }
 
@@ -201,7 +219,24 @@ export function requireShards({ header }: Schedule, manifest: ShardManifest, fol
     );
 }
 
-function positionsOf(options: SamplerOptions, batchRows: number): Uint32Array {
+/** The rows of each domain of a schedule. Throws ERR_INPUT and ERR_MANIFEST where the pack plan that it names is not there or is another. */
+async function openSources(
+  shards: string,
+  manifest: ShardManifest,
+  { header }: Schedule,
+  files: FilePool,
+): Promise<readonly RowSource[]> {
+  const { pack } = header;
+  const streams = header.domains.map(({ name }) => openStream(shards, manifest, "train", name, { files }));
+  if (pack === undefined) return streams.map(concatRows);
+  const { padding } = await readPack(shards, pack, manifest.fingerprint);
+  const folder = packFolder(shards, pack);
+  return streams.map((stream, i) =>
+    packedRows(stream, openPieces(folder, header.domains[i]!.name, files), padding),
+  );
+}
+
+function rankShare(options: SamplerOptions, batchRows: number): Uint32Array {
   const { rank = 0, world = 1 } = options;
   const accumulation =
     options.accumulation ?? (options.microBatch ? batchRows / (world * options.microBatch) : 1);

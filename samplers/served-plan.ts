@@ -8,17 +8,18 @@ import { addServed, servedHash, servedKeys } from "./served.ts";
 
 /** A function from a batch of the plan to its served hash. It throws ERR_UNDECIDED as the plan does. O(B) a batch. */
 export function plannedHashes(plan: Plan): (batch: number) => string {
-  const { seed, rowTokens, domains } = plan.schedule.header;
+  const { header } = plan.schedule;
+  const { domains } = header;
   const keys = servedKeys(domains.map(({ name }) => name));
   const orders: (DomainOrder | undefined)[] = [];
   return (batch) => {
     const before = plan.served(batch);
     const counts = plan.counts(batch);
     let hash = "0000000000000000";
-    for (const [domain, { name, tokens }] of domains.entries()) {
+    for (const domain of domains.keys()) {
       const count = counts[domain]!;
       if (count === 0) continue;
-      orders[domain] ??= domainOrder(seed, name, tokens, rowTokens);
+      orders[domain] ??= domainOrder(header, domains[domain]!);
       const order = orders[domain];
       const ids = {
         domains: new Uint16Array(count).fill(domain),

@@ -17,6 +17,7 @@ import { checkLossReport } from "./report.ts";
 import { type PolicyOptions, resolvePolicy } from "./resolve-policy.ts";
 import { appendUpdate, beginSchedule, nextReport } from "./reweight.ts";
 import { scheduleState } from "./schedule.ts";
+import { epochRows } from "./schedule-domain.ts";
 
 /** A run to be simulated. */
 export interface SimulationOptions {
@@ -208,8 +209,9 @@ function supplyOf(schedule: Schedule): Pick<SimulationReport, "batches" | "token
   return {
     batches,
     tokens: batches * batchRows * rowTokens,
-    domains: domains.map(({ name, tokens: available }, i) => {
-      const perEpoch = Math.floor(available / rowTokens);
+    domains: domains.map((domain, i) => {
+      const { name, tokens: available } = domain;
+      const perEpoch = epochRows(domain, rowTokens);
       const rows = served[i]!;
       const seen =
         rows > 0 && rows >= perEpoch ? firstWith(batches, (k) => plan.served(k)[i]! >= perEpoch) : null;

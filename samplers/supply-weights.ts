@@ -1,13 +1,7 @@
 /** Fixed weights that follow from how many tokens there are of each domain: one pure function a rule, with its source. */
-import { type DomainName, type DomainWeights, domainWeights } from "../core/domain.ts";
+import { type DomainWeights, domainWeights } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
-
-/** A domain's train stream. */
-export interface ScheduleDomain {
-  readonly name: DomainName;
-  /** Tokens of the stream. */
-  readonly tokens: number;
-}
+import type { ScheduleDomain } from "./schedule-domain.ts";
 
 /**
  * w ~ n^(1/T): T = 1 is the corpus as it is, larger T is flatter (mT5, arXiv 2010.11934, section 3.1, writes alpha = 1/T).

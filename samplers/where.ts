@@ -32,9 +32,15 @@ export interface Stretch {
 /**
  * The rows of the batches before `until` that hold tokens of a stretch, in the order of batches. Exact; O(rows found x log batches) where every
  * weight is at least a row a batch. An epoch may leave out up to a row's tokens of the stream, so a short stretch can be absent from one.
+ * Where rows are packed, `packed` says which of them hold the stretch, and how many of its tokens (`packedRowsHolding`).
  * Throws ERR_DOMAIN on a domain the schedule does not have, ERR_ARGUMENT on a stretch outside its stream or where neither the run nor `until` ends.
  */
-export function whereServed(schedule: Schedule, stretch: Stretch, until?: number): readonly ServedRow[] {
+export function whereServed(
+  schedule: Schedule,
+  stretch: Stretch,
+  until?: number,
+  packed: ReadonlyMap<number, number> | null = null,
+): readonly ServedRow[] {
   const { header } = schedule;
   const plan = openPlan(schedule);
   const index = header.domains.findIndex(({ name }) => name === stretch.domain);
@@ -47,17 +53,22 @@ export function whereServed(schedule: Schedule, stretch: Stretch, until?: number
   if (end === Number.POSITIVE_INFINITY)
     throw new HeadraceError("ERR_ARGUMENT", "the run has no end; say until which batch to look");
   const { name, tokens } = header.domains[index]!;
+  if ((packed === null) !== (header.packing === "concat"))
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `the rows of the run are ${header.packing}; say which of them hold the stretch where they are packed, and only there`,
+    );
   if (!(stretch.position >= 0 && stretch.position + stretch.tokens <= tokens))
     throw new HeadraceError(
       "ERR_ARGUMENT",
       `tokens ${stretch.position} to ${stretch.position + stretch.tokens} are not all in the stream of "${name}", which has ${tokens}`,
     );
-  const order = domainOrder(header.seed, name, tokens, header.rowTokens);
+  const order = domainOrder(header, header.domains[index]!);
   const total = plan.served(end)[index]!;
   const found: ServedRow[] = [];
   for (let epoch = 0; epoch * order.rows < total; epoch++) {
     const { offset } = order.epoch(epoch);
-    const rows = overlaps(stretch, offset, tokens, order.rows, header);
+    const rows = packed ?? overlaps(stretch, offset, tokens, order.rows, header);
     for (const [row, held] of rows) {
       const ordinal = order.ordinalOf(epoch, row);
       if (ordinal >= total) continue;

@@ -15,6 +15,7 @@ import { exportShards } from "./export.ts";
 import { importTokens } from "./import.ts";
 import { inspect } from "./inspect.ts";
 import { ledger } from "./ledger.ts";
+import { pack } from "./pack.ts";
 import { reference } from "./reference.ts";
 import { replay } from "./replay.ts";
 import { reweight } from "./reweight.ts";
@@ -34,6 +35,7 @@ const COMMANDS: readonly CommandModule[] = [
   ledger,
   exportShards,
   importTokens,
+  pack,
   train,
   begin,
   replay,

@@ -101,6 +101,11 @@ export function planFlags<T>(args: Argv<T>) {
       default: 0 as const,
       describe: "1: rows of L + 1 tokens",
     })
+    .option("packing", {
+      type: "string",
+      default: "concat",
+      describe: "concat, packed, or the first digits of a pack plan's hash (headrace pack)",
+    })
     .option("exhaustion", {
       choices: ["repeat", "redistribute", "stop", "error"] as const,
       default: "repeat" as const,
@@ -123,6 +128,7 @@ export function planOptions(args: PlanArguments): Omit<RunOptions, "shards" | "o
     policy: args.policy,
     tokens: tokensOf("tokens", args.tokens),
     lookahead: args.lookahead === 1 ? 1 : 0,
+    packing: args.packing,
     exhaustion: { policy: args.exhaustion, epochs: args.epochs ?? null },
     asPublished: args.asPublished,
     lag: args.lag,

@@ -39,7 +39,14 @@ export const where = command({
       (samplers.decidedEnd(schedule).batch === Number.POSITIVE_INFINITY ? served.size : undefined);
     const rows = places
       .filter(({ split, tokens }) => split === "train" && tokens > 0)
-      .flatMap((place) => samplers.whereServed(schedule, place, until))
+      .flatMap((place) =>
+        samplers.whereServed(
+          schedule,
+          place,
+          until,
+          samplers.packedRowsHolding(schedule.header, shards, place),
+        ),
+      )
       .map((row) => ({ ...row, acknowledged: served.has(row.batch) }));
     if (args.json) return printJson({ source, line, places, rows });
     if (places.length === 0)

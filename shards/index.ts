@@ -36,6 +36,23 @@ export {
 } from "./manifest.ts";
 export { manifestProblems, type Problem } from "./manifest-check.ts";
 export { ORIGIN, type Origin, type OriginInput, originKey, readOrigin, writeOrigin } from "./origin.ts";
+export {
+  type PackedDomain,
+  type PackOptions,
+  type PackProgress,
+  type PackReport,
+  packShards,
+} from "./pack/make.ts";
+export { openPieces, type Piece, type PieceReader } from "./pack/pieces.ts";
+export {
+  listPacks,
+  type PackDomain,
+  type PackPlan,
+  packFolder,
+  packHash,
+  packProblems,
+  readPack,
+} from "./pack/plan.ts";
 export { type DocumentIndex, openShard, type ShardReader } from "./reader.ts";
 export {
   type BatchPosition,

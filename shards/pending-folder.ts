@@ -35,8 +35,8 @@ export interface PendingFolder {
   readonly path: string;
   /** Opens a file under the folder; its own folders are made. */
   create(path: string): Promise<GrowingFile>;
-  /** Gives the folder its final name. Throws ERR_OUTPUT where something came to lie there meanwhile. */
-  commit(): Promise<void>;
+  /** Gives the folder its final name, or another beside it that was not known before. Throws ERR_OUTPUT where something came to lie there meanwhile. */
+  commit(as?: string): Promise<void>;
   /** Deletes all of it. Does nothing after `commit`. */
   abort(): Promise<void>;
 }
@@ -60,11 +60,11 @@ export async function openPendingFolder(path: string): Promise<PendingFolder> {
   return {
     path: temporary,
     create: (name) => openGrowing(temporary, name),
-    async commit() {
-      await refuseOccupied(place);
-      await attempt(place, async () => {
+    async commit(as = place) {
+      await refuseOccupied(as);
+      await attempt(as, async () => {
         await syncFolder(temporary);
-        await rename(temporary, place);
+        await rename(temporary, as);
         ended = true;
         await syncFolder(parent);
       });

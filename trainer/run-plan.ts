@@ -8,6 +8,7 @@ import { HeadraceError } from "../core/errors.ts";
 import {
   acquireLock,
   beginSchedule,
+  choosePacking,
   createRun,
   type Evaluation,
   type Exhaustion,
@@ -45,6 +46,8 @@ export interface RunOptions {
   readonly seed?: number;
   /** 1 when the trainer shifts labels itself and needs L + 1 tokens a row; default 0. */
   readonly lookahead?: 0 | 1;
+  /** How documents make rows: `concat` (the default), `packed`, or the first digits of a pack plan's hash. */
+  readonly packing?: string;
   /** Default: repeat without end. */
   readonly exhaustion?: Exhaustion;
   /** Default: rows of L, at most 131,072 tokens a domain. */
@@ -136,9 +139,11 @@ export async function planRun(options: RunOptions): Promise<PlannedRun> {
     batchRows,
     batches,
     order: "global",
-    packing: "concat",
+    ...(await choosePacking(options.packing ?? "concat", shards, manifest, domains, {
+      rowTokens,
+      lookahead,
+    })),
     exhaustion: options.exhaustion ?? { policy: "repeat", epochs: null },
-    domains,
     shards: manifest.fingerprint,
     policy,
   };

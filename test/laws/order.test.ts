@@ -23,7 +23,7 @@ describe("a permutation", () => {
 describe("an epoch", () => {
   for (const rows of [1, 5, 300, 4097])
     test(`of ${rows} rows serves every row once, in another order than the one before`, () => {
-      const order = domainOrder(11, "book", rows * 16 + 5, 16);
+      const order = domainOrder({ seed: 11, rowTokens: 16 }, { name: "book", tokens: rows * 16 + 5 });
       const orders = [0, 1, 2].map((epoch) =>
         Array.from({ length: rows }, (_, i) => order.epoch(epoch).permutation.at(i)),
       );

@@ -67,7 +67,7 @@ describe("permutation", () => {
 });
 
 describe("domainOrder", () => {
-  const order = domainOrder(7, "c4", 1003, 10);
+  const order = domainOrder({ seed: 7, rowTokens: 10 }, { name: "c4", tokens: 1003 });
 
   test("has floor(tokens / row) rows in every epoch", () => {
     assert.equal(order.rows, 100);
@@ -90,7 +90,9 @@ describe("domainOrder", () => {
   });
   test("depends on the seed, the name and the epoch, and on nothing else", () => {
     const list = (seed: number, name: string, epoch: number) => {
-      const { permutation: order } = domainOrder(seed, name, 1003, 10).epoch(epoch);
+      const { permutation: order } = domainOrder({ seed, rowTokens: 10 }, { name, tokens: 1003 }).epoch(
+        epoch,
+      );
       return Array.from({ length: 100 }, (_, i) => order.at(i)).join();
     };
     assert.equal(list(7, "c4", 0), list(7, "c4", 0));
@@ -106,7 +108,7 @@ describe("domainOrder", () => {
   });
   test("is exact past 2^32 tokens", () => {
     const tokens = 627_000_000_000;
-    const large = domainOrder(1, "c4", tokens, 4096);
+    const large = domainOrder({ seed: 1, rowTokens: 4096 }, { name: "c4", tokens });
     assert.equal(large.rows, 153_076_171);
     const epoch = large.epoch(0);
     const row = 153_076_170;

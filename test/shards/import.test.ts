@@ -8,6 +8,7 @@ import {
   findDocument,
   importTokens,
   openStream,
+  packShards,
   readManifest,
   verifyShards,
 } from "../../shards/index.ts";
@@ -352,6 +353,8 @@ test("a reference has the documents, the stream and the boundaries of a copy, fo
             assert.deepEqual(rows[1], rows[0]);
           }
         for (const stream of [a!, b!]) stream.close();
+        const packs = await Promise.all([copy, reference].map((to) => packShards(to, { rowTokens: 5 })));
+        assert.deepEqual(packs[1]!.plan.domains, packs[0]!.plan.domains);
         for (const line of [1, documents.length, documents.length + 1]) {
           const places = [copy, reference].map((folder, i) =>
             findDocument(folder, manifests[i]!, "book.idx", line).map(({ shard, ...place }) => place),

@@ -29,7 +29,8 @@ import {
   updateWeights,
   writeSchedule,
 } from "../../samplers/index.ts";
-import { exportShards, importTokens, readManifest } from "../../shards/index.ts";
+import { exportShards, importTokens, packShards, readManifest } from "../../shards/index.ts";
+import { beginRun } from "../../trainer/index.ts";
 import { makeHeader } from "../samplers/making.ts";
 import { lossReport, tinyHeader, tinySchedule, writeTinyShards } from "../samplers/tiny.ts";
 import { python, ROOT, temporaryFolder } from "../support.ts";
@@ -253,7 +254,20 @@ function sameShards(kind: string, make: (dir: string) => Promise<ShardManifest>)
     await writeSchedule(join(run, "schedule.json"), schedule);
   });
 
-  it("give the same tokens, documents and served hashes to every rank", async () => {
+  it("give the same tokens, documents and served hashes to every rank", () => sameRows(run));
+
+  it("give the same packed rows", async () => {
+    const packed = join(dir, "packed");
+    for (const lookahead of [0, 1] as const) {
+      await packShards(shards, { rowTokens: 50, lookahead, padding: 7 });
+      const out = `${packed}-${lookahead}`;
+      const shape = { rowTokens: 50, batchRows: 12, packing: "packed", lookahead, seed: 5 };
+      await beginRun({ shards, out, policy: "uniform", tokens: 50 * 12 * 20, ...shape });
+      await sameRows(out);
+    }
+  });
+
+  async function sameRows(run: string): Promise<void> {
     const batches = [0, 7, 19];
     const shares = [
       { rank: 0, world: 1, microBatch: 12 },
@@ -270,12 +284,14 @@ function sameShards(kind: string, make: (dir: string) => Promise<ShardManifest>)
           domains: [...batch.domains],
           served: batch.served,
           documentStarts: Array.from({ length: batch.rows }, (_, row) => [...batch.documentStarts(row)]),
+          boundaries: Array.from({ length: batch.rows }, (_, row) => [...batch.boundaries(row)]),
+          positions: Array.from({ length: batch.rows }, (_, row) => [...batch.positionIds(row)]),
         });
       }
       sampler.close();
       assert.deepEqual(answers[i], expected);
     }
-  });
+  }
 
   it("are measured on the same validation rows", () => {
     for (const evaluation of [

@@ -34,7 +34,7 @@ class Rows:
     rows: np.ndarray
     """Row in the epoch, int64."""
     starts: np.ndarray
-    """Token position in the domain's stream, int64."""
+    """Token position in the domain's stream, int64; of packed rows their number in the pack plan."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -162,6 +162,8 @@ class Plan:
         ring = self._rings(tuple(zip(owners.tolist(), numbers.tolist())))
 
         rows = _permuted(ring, columns.ravel(), places.ravel()).reshape(slots.shape)
+        if header.pack is not None:
+            return Block(first, index, domains, epochs, rows, rows)
         starts = rows * header.row_tokens + ring.offsets[columns]
         tokens = ring.tokens[columns]
         starts -= np.where(starts >= tokens, tokens, 0)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import mmap
 import os
 from collections import OrderedDict
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
 from .errors import HeadraceError
 from .manifest import read_manifest
 from .schedule import PathLike
+from .shape import RowShape
 
 
 class Places(NamedTuple):
@@ -35,7 +36,7 @@ class Places(NamedTuple):
         return Places(domains[first:until], starts[first:until], shards[first:until], elements[first:until], width)
 
 
-class ShardReader:
+class ShardReader(RowShape):
     """The token streams of one split. Close it, or use it in a `with`. Not thread-safe: give each thread its own."""
 
     def __init__(self, folder: PathLike, split: str = "train", open_files: int = 512) -> None:
@@ -94,8 +95,11 @@ class ShardReader:
         """Rows of any domains, in the order given. Pure but for `out`; a copy a row from the page cache. Raises ERR_DOMAIN, ERR_ARGUMENT, ERR_SHARD."""
         return self.copy(self.locate(domains, starts, width), out)
 
-    def locate(self, domains: np.ndarray, starts: np.ndarray, width: int) -> Places:
-        """Where rows lie in the files: cheap for many rows at once, and opens none. Raises ERR_DOMAIN, ERR_ARGUMENT."""
+    def locate(self, domains: np.ndarray, starts: np.ndarray, width: Union[int, np.ndarray]) -> Places:
+        """Where rows lie in the files: cheap for many rows at once, and opens none. Raises ERR_DOMAIN, ERR_ARGUMENT.
+
+        Rows may be of as many widths as there are; their places then have none.
+        """
         domains = np.asarray(domains, dtype=np.intp)
         starts = np.asarray(starts, dtype=np.int64)
         lengths = self._length[domains]
@@ -113,7 +117,21 @@ class ShardReader:
         pieces = np.searchsorted(self._until, places, side="right")
         shards = np.where(places + width <= self._until[pieces], self._shard_of[pieces], -1)
         elements = self._element[pieces] + places
-        return Places(domains.tolist(), starts.tolist(), shards.tolist(), elements.tolist(), width)
+        return Places(
+            domains.tolist(),
+            starts.tolist(),
+            shards.tolist(),
+            elements.tolist(),
+            width if isinstance(width, int) else 0,
+        )
+
+    def copy_one(self, places: Places, i: int, out: np.ndarray) -> None:
+        """Fills `out` with as many tokens from the i-th of some places on. Raises ERR_SHARD."""
+        shard, first = places.shards[i], places.elements[i]
+        if shard < 0:
+            self._across(out, places.domains[i], places.starts[i])
+        else:
+            out[:] = self._map(shard)[first : first + len(out)]
 
     def copy(self, places: Places, out: Optional[np.ndarray] = None) -> np.ndarray:
         """The rows that lie at some places, (rows, width). Raises ERR_SHARD."""
@@ -155,12 +173,15 @@ class ShardReader:
             found.append(np.unique(offsets[low:high]).astype(np.int64) - first + done)
         return np.concatenate(found)
 
-    def positions(self, domain: int, start: int, width: int) -> np.ndarray:
-        """Position ids of a row: each token's distance from the start of its document, or of the row if that is nearer. int32."""
-        edges = np.zeros(width, dtype=np.int32)
-        begins = self.document_starts(domain, start, width)
-        edges[begins] = begins
-        return np.arange(width, dtype=np.int32) - np.maximum.accumulate(edges)
+    def stretches(self, domain: int, start: int, width: int) -> np.ndarray:
+        """The stretches of the stream that a row holds, (n, 2): first token and tokens; more than one where it goes round the ring."""
+        found: List[Tuple[int, int]] = []
+        while width > 0:
+            count = min(width, self.tokens[domain] - start)
+            found.append((start, count))
+            width -= count
+            start = 0
+        return np.array(found, dtype=np.int64)
 
     def _spans(self, domain: int, start: int, width: int) -> List[Tuple[int, int, int, int]]:
         """(piece, first token in the piece, tokens, tokens of the row before) of a row."""

@@ -16,6 +16,7 @@ import numpy as np
 from . import parse
 from .errors import HeadraceError
 from .manifest import Manifest
+from .pack import PackedPlaces, PackedReader, read_pack
 from .plan import Block, Plan, Rows, rank_positions, served_hash, served_hashes
 from .reader import Places, ShardReader
 from .schedule import PathLike, Schedule, read_schedule
@@ -42,7 +43,7 @@ class Batch:
     _first: int
     """The first of these rows among those of the block's batches end to end."""
     _names: Tuple[str, ...]
-    _reader: ShardReader
+    _reader: Union[ShardReader, PackedReader]
 
     @property
     def served(self) -> str:
@@ -76,24 +77,32 @@ class Batch:
         return self.tokens.reshape(self.accumulation, -1, self.tokens.shape[1])
 
     def document_starts(self, row: int) -> np.ndarray:
-        """Places in a row at which a document begins, ascending. Reads the shards' offsets when called."""
+        """Places in a row at which a document begins, of a packed row its pieces, ascending. Reads the shards' offsets, or the pack plan, when called."""
         return self._reader.document_starts(*self._place(row))
 
     def position_ids(self, row: int) -> np.ndarray:
         """Each token's distance from the start of its document, or of the row if that is nearer. int32."""
         return self._reader.positions(*self._place(row))
 
+    def boundaries(self, row: int) -> np.ndarray:
+        """Where what may attend to each other begins and ends in a row: 0, the starts of documents, that of padding, and the row's width. int32.
+
+        Differences are the lengths, and this is the `cu_seqlens` of attention over sequences of varying length.
+        """
+        return self._reader.boundaries(*self._place(row))
+
     def _place(self, row: int) -> Tuple[int, int, int]:
         i = range(self._first, self._first + len(self.tokens))[row]
         places = self._planned.places
-        return places.domains[i], places.starts[i], places.width
+        domain, start = places.rows[i] if isinstance(places, PackedPlaces) else (places.domains[i], places.starts[i])
+        return domain, start, places.width
 
 
 class _Planned(NamedTuple):
     """Batches planned together, where their rows lie, and their served hashes."""
 
     block: Block
-    places: Places
+    places: Union[Places, PackedPlaces]
     served: List[str]
 
 
@@ -125,6 +134,7 @@ class Sampler:
         self.domains = header.domains
         self.width = header.row_tokens + header.lookahead
         self._streams = np.array([self.reader.domain(name) for name in header.domains], dtype=np.intp)
+        self._rows = rows_of(self.reader, self.schedule)
         positions = _share(header.batch_rows, rank, world, micro_batch, accumulation)
         self._accumulation, self._micro_batch = map(int, positions.shape)
         self._positions = positions.ravel()
@@ -153,7 +163,7 @@ class Sampler:
     def touch(self, k: int, step: int) -> None:
         """Brings the rows of a step into the page cache, where whoever serves it finds them. Raises as `step`."""
         planned, first, count = self._find(k, step, 1)
-        self.reader.touch(planned.places.part(first, first + count))
+        self._rows.touch(planned.places.part(first, first + count))  # type: ignore[arg-type]
 
     def _serve(self, k: int, step: int, steps: int) -> Batch:
         planned, first, count = self._find(k, step, steps)
@@ -162,12 +172,12 @@ class Sampler:
             k,
             planned.block.stage,
             k * header.batch_rows * header.row_tokens,
-            self.reader.copy(planned.places.part(first, first + count)),
+            self._rows.copy(planned.places.part(first, first + count)),  # type: ignore[arg-type]
             steps,
             planned,
             first,
             header.domains,
-            self.reader,
+            self._rows,
         )
 
     def _find(self, k: int, step: int, steps: int) -> Tuple[_Planned, int, int]:
@@ -243,7 +253,7 @@ class Sampler:
                 most = min(2 * len(known.block), _BLOCK_BATCHES, max(1, _BLOCK_ROWS // len(self._positions)))
         block = self._plan.block(k, most, self._positions)
         streams = self._streams[block.domains].ravel()
-        places = self.reader.locate(streams, block.starts.ravel(), self.width)
+        places = self._rows.locate(streams, block.starts.ravel(), self.width)
         self._known = _Planned(block, places, served_hashes(self.schedule.header.domains, block))
         return self._known
 
@@ -283,6 +293,14 @@ def require_shards(schedule: Schedule, manifest: Manifest, folder: str) -> None:
             f"{folder} has fingerprint {manifest.fingerprint[:16]}…, the schedule was made for {schedule.header.shards[:16]}…; "
             "name the shards it was made for, or start a new run on these",
         )
+
+
+def rows_of(reader: ShardReader, schedule: Schedule) -> Union[ShardReader, PackedReader]:
+    """What reads the rows of a schedule: those of its pack plan, or those that lie end to end. Raises ERR_INPUT, ERR_MANIFEST, ERR_SHARD."""
+    header = schedule.header
+    if header.pack is None:
+        return reader
+    return PackedReader(reader, read_pack(reader.folder, header.pack, header.shards), header.domains)
 
 
 def _share(

@@ -32,11 +32,15 @@ class Header:
     batch_rows: int
     batches: Optional[int]
     """Batches of the whole run; None where it is open."""
+    pack: Optional[str]
+    """Hash of the pack plan that makes the rows; None where they lie end to end."""
     exhaustion: str
     epochs: Optional[int]
     domains: Tuple[str, ...]
     tokens: Tuple[int, ...]
     """Length of each domain's train stream."""
+    rows: Tuple[int, ...]
+    """Rows an epoch of each domain."""
     shards: str
     """Fingerprint of the manifest."""
     policy: Any
@@ -47,11 +51,6 @@ class Header:
         """Rows that each domain may give in all; None where nothing limits it."""
         epochs = self.epochs or (None if self.exhaustion == "repeat" else 1)
         return tuple(None if epochs is None else rows * epochs for rows in self.rows)
-
-    @property
-    def rows(self) -> Tuple[int, ...]:
-        """Rows an epoch of each domain."""
-        return tuple(tokens // self.row_tokens for tokens in self.tokens)
 
 
 @dataclass(frozen=True)
@@ -187,29 +186,47 @@ def parse_header(record: Any, at: str = "header") -> Header:
     parse.one_of(record["format"], f"{at}.format", FORMAT)
     parse.one_of(record["algorithm"], f"{at}.algorithm", ALGORITHM)
     parse.one_of(record["order"], f"{at}.order", "global")
-    parse.one_of(record["packing"], f"{at}.packing", "concat")
+    packed = parse.one_of(record["packing"], f"{at}.packing", "concat", "packed") == "packed"
+    if packed != ("pack" in record):
+        raise HeadraceError(
+            "ERR_PARSE",
+            f"{at}.pack is {record.get('pack', 'absent')} and {at}.packing is {record['packing']}; packed rows, and those alone, name their pack plan",
+        )
     exhaustion = parse.fields(record["exhaustion"], f"{at}.exhaustion", "policy", "epochs")
     domains = parse.items(record["domains"], f"{at}.domains")
+    row_tokens = parse.whole(record["rowTokens"], f"{at}.rowTokens", 1)
     names = []
     tokens = []
+    rows = []
     for i, domain in enumerate(domains):
         parse.fields(domain, f"{at}.domains[{i}]", "name", "tokens")
         names.append(parse.string(domain["name"], f"{at}.domains[{i}].name"))
         tokens.append(parse.whole(domain["tokens"], f"{at}.domains[{i}].tokens"))
+        if packed != ("rows" in domain):
+            raise HeadraceError(
+                "ERR_PARSE",
+                f'{at}.domains: rows of "{names[i]}" is {domain.get("rows", "absent")} and {at}.packing is {record["packing"]}; '
+                "packed rows, and those alone, are counted",
+            )
+        rows.append(
+            parse.whole(domain["rows"], f"{at}.domains[{i}].rows", 0, 2**32) if packed else tokens[i] // row_tokens
+        )
     if not names or len(set(names)) != len(names):
         parse.mismatch(f"{at}.domains", names, "one or more domains, each once")
     return Header(
         seed=parse.whole(record["seed"], f"{at}.seed"),
-        row_tokens=parse.whole(record["rowTokens"], f"{at}.rowTokens", 1),
+        row_tokens=row_tokens,
         lookahead=parse.whole(record["lookahead"], f"{at}.lookahead", 0, 1),
         batch_rows=parse.whole(record["batchRows"], f"{at}.batchRows", 1, 2**20),
         batches=parse.optional_whole(record["batches"], f"{at}.batches"),
+        pack=parse.string(record["pack"], f"{at}.pack") if packed else None,
         exhaustion=parse.one_of(
             exhaustion["policy"], f"{at}.exhaustion.policy", "repeat", "redistribute", "stop", "error"
         ),
         epochs=parse.optional_whole(exhaustion["epochs"], f"{at}.exhaustion.epochs", 1),
         domains=tuple(names),
         tokens=tuple(tokens),
+        rows=tuple(rows),
         shards=parse.string(record["shards"], f"{at}.shards"),
         policy=record["policy"],
         hash=hash_of(record),

@@ -15,9 +15,10 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 
 from . import parse
 from .errors import HeadraceError
+from .pack import PackedReader
 from .plan import Plan
 from .reader import ShardReader
-from .sampler import Batch, Sampler, require_shards
+from .sampler import Batch, Sampler, require_shards, rows_of
 from .schedule import PathLike, Schedule, read_schedule
 
 IGNORED = -100
@@ -207,7 +208,7 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
                 "ERR_UNDECIDED", f"the run {decided}, and a map-style dataset needs its length; use StepDataset"
             )
         self._shards = shards
-        self._reader: Optional[ShardReader] = None
+        self._reader: Union[None, ShardReader, PackedReader] = None
         self._plan = Plan(self.schedule)
         self._rows = end * self.schedule.header.batch_rows
         with ShardReader(shards) as reader:
@@ -232,14 +233,15 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
             raise IndexError(f"rows {min(indices)} to {max(indices)} are not all in a run of {self._rows}")
         header = self.schedule.header
         if self._reader is None:
-            self._reader = ShardReader(self._shards)
+            self._reader = rows_of(ShardReader(self._shards), self.schedule)
         batches, positions = np.divmod(np.array(indices, dtype=np.int64), header.batch_rows)
         ids = np.empty((len(indices), header.row_tokens + header.lookahead), dtype=np.int64)
         domains = np.empty(len(indices), dtype=np.int64)
         for batch in np.unique(batches).tolist():
             mine = np.flatnonzero(batches == batch)
             rows = self._plan.at(batch, positions[mine])
-            ids[mine] = self._reader.gather(self._streams[rows.domains], rows.starts, ids.shape[1])
+            places = self._reader.locate(self._streams[rows.domains], rows.starts, ids.shape[1])
+            ids[mine] = self._reader.copy(places)  # type: ignore[arg-type]
             domains[mine] = rows.domains
         return [
             {"input_ids": row, "labels": row, "domains": domain}

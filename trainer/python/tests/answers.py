@@ -71,6 +71,8 @@ def sample(run, shards, batches, rank, world, microBatch):
                     "domains": batch.domains.tolist(),
                     "served": batch.served,
                     "documentStarts": [batch.document_starts(row).tolist() for row in range(len(batch.domains))],
+                    "boundaries": [batch.boundaries(row).tolist() for row in range(len(batch.domains))],
+                    "positions": [batch.position_ids(row).tolist() for row in range(len(batch.domains))],
                 }
             )
         return answers
