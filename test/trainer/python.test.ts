@@ -257,7 +257,7 @@ function sameShards(kind: string, make: (dir: string) => Promise<ShardManifest>)
   it("give the same tokens, documents and served hashes to every rank", () => sameRows(run));
 
   it("give the same packed rows", async () => {
-    const packed = join(dir, "packed");
+    const packed = join(dir, kind, "packed");
     for (const lookahead of [0, 1] as const) {
       await packShards(shards, { rowTokens: 50, lookahead, padding: 7 });
       const out = `${packed}-${lookahead}`;
