@@ -16,11 +16,13 @@ import {
   type SourceOptions,
   textFieldsOf,
 } from "./records.ts";
+import { TextBlocks } from "./text-blocks.ts";
 
-/** Checks the options and makes the parser of one file's lines. Throws ERR_ARGUMENT and ERR_DOMAIN. */
+/** Checks the options and makes the parser of one file's lines, whose texts lie in `blocks`. Throws ERR_ARGUMENT and ERR_DOMAIN. */
 export function byteRecordParser(
   source: string,
   options: SourceOptions = {},
+  blocks = new TextBlocks(false),
   scanner: JsonScanner | null = jsonScanner(),
 ): RecordParser {
   const parse = recordParser(source, options);
@@ -39,7 +41,7 @@ export function byteRecordParser(
 
   const scan = (line: Line): Document | null => {
     if (line.bytes === null || !scanner.scan(line.bytes)) return null;
-    const utf8 = textIn(scanner, textFields);
+    const utf8 = textIn(scanner, textFields, blocks);
     if (utf8 === null) return null;
     const place = domainField === null ? ABSENT : scanner.find(domainField);
     if (place < ABSENT) return null;
@@ -54,10 +56,11 @@ export function byteRecordParser(
 }
 
 /** The text of the first field that is there; null where it is no text or cannot be told. */
-function textIn(scanner: JsonScanner, fields: readonly BytePath[]): Buffer | null {
+function textIn(scanner: JsonScanner, fields: readonly BytePath[], blocks: TextBlocks): Buffer | null {
   for (const field of fields) {
     const place = scanner.find(field);
-    if (place >= 0) return scanner.text(place);
+    const text = place >= 0 ? scanner.text(place) : null;
+    if (text !== null) return blocks.copy(text);
     if (place !== ABSENT) return null;
   }
   return null;

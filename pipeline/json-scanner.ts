@@ -37,8 +37,6 @@ const LONE_SURROGATE = 2;
 /** Bytes behind a line and behind what strings spell that the kernel may write. */
 const PADDING = 64;
 const FIRST_ROOM = 65_536;
-/** Texts are copied side by side into blocks of this size; longer than a quarter of it, they have their own. */
-const BLOCK = 1 << 20;
 
 const OBJECT = 0x7b;
 const LIST = 0x5b;
@@ -77,8 +75,6 @@ export class JsonScanner {
   #bytes = new Uint8Array();
   #words = new Uint32Array();
   #members = 0;
-  #block = Buffer.alloc(0);
-  #blockAt = 0;
 
   constructor(kernel: Exports) {
     this.#kernel = kernel;
@@ -115,13 +111,13 @@ export class JsonScanner {
     return place;
   }
 
-  /** The string at a place as UTF-8, a copy; null where there is none, it is empty, or a surrogate stands alone in it. */
-  text(place: Place): Buffer | null {
+  /** The string at a place as UTF-8, a view that is good until the next `find` or `scan`; null where there is none, it is empty, or a surrogate stands alone in it. */
+  text(place: Place): Uint8Array | null {
     const words = this.#words;
     if ((words[place + 4]! & LONE_SURROGATE) !== 0) return null;
     const from = words[place + 5]!;
     const length = words[place + 6]! - from;
-    return length === 0 ? null : this.#copy(from, length);
+    return length === 0 ? null : this.#bytes.subarray(from, from + length);
   }
 
   /** The value at a place, of any kind. */
@@ -144,19 +140,6 @@ export class JsonScanner {
   #same(from: number, key: Uint8Array): boolean {
     for (let i = 0; i < key.length; i++) if (this.#bytes[from + i] !== key[i]) return false;
     return true;
-  }
-
-  #copy(from: number, length: number): Buffer {
-    const content = this.#bytes.subarray(from, from + length);
-    if (length > BLOCK / 4) return Buffer.from(content);
-    if (this.#blockAt + length > this.#block.length) {
-      this.#block = Buffer.allocUnsafeSlow(BLOCK);
-      this.#blockAt = 0;
-    }
-    this.#block.set(content, this.#blockAt);
-    const copy = this.#block.subarray(this.#blockAt, this.#blockAt + length);
-    this.#blockAt += length;
-    return copy;
   }
 
   /** Makes room for a line and for what a string in it spells; false where the memory cannot grow. */

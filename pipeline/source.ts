@@ -15,6 +15,7 @@ import { maxDocumentBytesOf, type SourceOptions } from "./records.ts";
 import { isTable, sniff } from "./sniff.ts";
 import { StoredFile } from "./stored.ts";
 import { readTable } from "./table.ts";
+import { TextBlocks } from "./text-blocks.ts";
 import { zstdSelfTest } from "./unzstd.ts";
 
 export type { SourceChunk } from "./batch.ts";
@@ -25,7 +26,8 @@ export { zstdSelfTest } from "./unzstd.ts";
 
 /**
  * Reads `file` from start to end, lazily; there is at least one batch. With `fromLine`, records of earlier physical lines (rows of a table)
- * are passed over (their bytes are still decoded and counted, and incidents before them are reported again).
+ * are passed over (their bytes are still decoded and counted, and incidents before them are reported again). With `lend`, a document's `utf8`
+ * is good until the next batch is asked for, and its memory is used again.
  * Memory: about two batches, one line, and the decoder's window; of parquet a page and a dictionary a column, of Arrow a megabyte of text,
  * or the buffers of a record batch where they are compressed. Throws ERR_ARGUMENT, ERR_DOMAIN and ERR_RUNTIME (zstd does not work, or the
  * machine is short of files or memory) before the first batch, nothing later.
@@ -33,7 +35,7 @@ export { zstdSelfTest } from "./unzstd.ts";
 export async function* readSource(
   file: InputFile,
   options: SourceOptions = {},
-  { fromLine = 1 }: { readonly fromLine?: number } = {},
+  { fromLine = 1, lend = false }: { readonly fromLine?: number; readonly lend?: boolean } = {},
 ): AsyncGenerator<SourceChunk> {
   if (isTable(file.format)) {
     yield* readTable(file, file.format, options, fromLine);
@@ -42,7 +44,8 @@ export async function* readSource(
   const { range } = file;
   const from = range?.from.byte ?? 0;
   const to = range?.to.byte ?? file.bytes;
-  const parse = byteRecordParser(file.source, options);
+  const blocks = new TextBlocks(lend);
+  const parse = byteRecordParser(file.source, options, blocks);
   const lines = new LineSplitter(maxDocumentBytesOf(options), range?.from);
   if (file.format === "jsonl.zst") await zstdSelfTest();
   let read = 0;
@@ -89,6 +92,7 @@ export async function* readSource(
         if (batch.full) {
           yield batch.chunk(lines.line, lines.pending);
           batch = new Batch();
+          blocks.takeBack();
         }
       }
     }

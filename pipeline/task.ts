@@ -91,7 +91,7 @@ async function runSections(
     const fromLine = index === start.file ? start.line : 1;
     // A file that is read again from its start says all of these again, so they are kept for the section in which it ends.
     const incidents: Incident[] = [];
-    for await (const chunk of readSource(file, context.source, { fromLine })) {
+    for await (const chunk of readSource(file, context.source, { fromLine, lend: true })) {
       let tokens = 0;
       let dropped = 0;
       for (const record of inLineOrder(chunk)) {

@@ -106,7 +106,7 @@ test("strings of every length are spelled right, wherever their escapes stand", 
         const line = Buffer.from(`{"text":"${inside}","z":"${inside}"}`);
         assert.ok(scanner.scan(line));
         const place = scanner.find(bytePath({ name: "text", keys: ["text"] }));
-        assert.equal(scanner.text(place)?.toString(), JSON.parse(`"${inside}"`), inside);
+        assert.equal(Buffer.from(scanner.text(place) ?? []).toString(), JSON.parse(`"${inside}"`), inside);
       }
 });
 
@@ -153,6 +153,20 @@ test("a document holds its text as UTF-8, and as a string when it is asked for; 
 test("without WebAssembly every line goes to JSON.parse", () => {
   const bytes = Buffer.from('{"text":"a"}');
   const line = { line: 1, byteFrom: 0, byteTo: bytes.length, bytes, torn: false };
-  const record = byteRecordParser("c4.jsonl", {}, null)(line);
+  const record = byteRecordParser("c4.jsonl", {}, undefined, null)(line);
   assert.deepEqual(record, { source: "c4.jsonl", line: 1, domain: "c4", text: "a" });
+});
+
+test("a text inside another object stays what it is when the domain is looked up inside a third", () => {
+  const bytes = Buffer.from('{"body":{"text":"the text"},"meta":{"set":"a longer name than that"}}');
+  const options: SourceOptions = {
+    textFields: ["body.text"],
+    domainField: "meta.set",
+    domainMap: { "a longer name than that": "web" },
+  };
+  assert.deepEqual(outcome(byteRecordParser, bytes, options), outcome(recordParser, bytes, options));
+  const line = { line: 1, byteFrom: 0, byteTo: bytes.length, bytes, torn: false };
+  const record = byteRecordParser("x.jsonl", options)(line);
+  assert.ok("text" in record && record.utf8);
+  assert.equal(record.domain, "web");
 });

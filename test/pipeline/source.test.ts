@@ -12,6 +12,7 @@ import {
   zstdCompressSync,
   zstdDecompressSync,
 } from "node:zlib";
+import type { Document } from "../../core/document.ts";
 import { sha256 } from "../../core/hash.ts";
 import { keyOf, wordAt } from "../../core/random.ts";
 import type { InputFile } from "../../pipeline/inputs.ts";
@@ -455,4 +456,32 @@ test("the shared sample is the same documents in both of its layouts", { skip: s
   const train = await read("train");
   assert.equal(train.length, 3196);
   assert.deepEqual(await read("by-domain"), train);
+});
+
+test("texts that are lent are the same until the next batch, in memory that is used again", async () => {
+  const texts = Array.from({ length: 900 }, (_, i) => `${i} `.repeat(1_000 + 3 * i));
+  const bytes = Buffer.from(texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
+  const path = join(temporaryFolder(), "c4.jsonl");
+  writeFileSync(path, bytes);
+  const file = { path, source: "c4.jsonl", bytes: bytes.length, modified: 0, format: "jsonl" } as const;
+  const memories: Record<string, number> = {};
+  for (const lend of [false, true]) {
+    const seen: string[] = [];
+    const blocks = new Set<ArrayBufferLike>();
+    const kept: Document[] = [];
+    for await (const { documents } of readSource(file, {}, { lend }))
+      for (const document of documents) {
+        seen.push(Buffer.from(document.utf8!).toString());
+        blocks.add(document.utf8!.buffer);
+        kept.push(document);
+      }
+    assert.deepEqual(seen, texts);
+    if (!lend)
+      assert.deepEqual(
+        kept.map(({ utf8 }) => Buffer.from(utf8!).toString()),
+        texts,
+      );
+    memories[String(lend)] = blocks.size;
+  }
+  assert.ok(memories["false"]! >= 5 && memories["true"]! <= 2, JSON.stringify(memories));
 });
