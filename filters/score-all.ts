@@ -1,15 +1,16 @@
 /**
- * The scores of several filters at once: filters whose models see pieces alike share one count of the ids.
+ * The scores of several filters at once: filters whose models see pieces alike share one count of the ids, rule sets one reading of the text.
  */
-import type { TokenIds } from "../core/document.ts";
+import type { Document, TokenIds } from "../core/document.ts";
 import type { PieceTable } from "./classes.ts";
 import { COUNTER_TABLES, tokenCounter } from "./features.ts";
 import type { Filter } from "./filter.ts";
 import { isModelFilter, type ModelFilter, scoreOf } from "./model.ts";
+import type { RuleFilter } from "./rules/rule-set.ts";
 
 /** Writes the score of each filter to `out`, in their order. The text is asked for where a filter reads it, and only there. */
 export type ScoreAll = (
-  document: { readonly text: string },
+  document: Pick<Document, "text" | "utf8">,
   tokens: TokenIds,
   count: number,
   out: Int32Array,
@@ -21,8 +22,13 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
     readonly pieces: PieceTable;
     readonly members: { readonly column: number; readonly filter: ModelFilter }[];
   }[] = [];
+  const rules: { readonly column: number; readonly filter: RuleFilter }[] = [];
   const others: { readonly column: number; readonly filter: Filter }[] = [];
   filters.forEach((filter, column) => {
+    if (isRuleFilter(filter)) {
+      rules.push({ column, filter });
+      return;
+    }
     if (!isModelFilter(filter)) {
       others.push({ column, filter });
       return;
@@ -47,10 +53,18 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
         out[column] = scoreOf(filter.model, counts, m);
       }
     }
+    if (rules.length > 0) {
+      const counts = rules[0]!.filter.count(document);
+      for (const { column, filter } of rules) out[column] = filter.scoreCounts(counts);
+    }
     if (others.length === 0) return;
     const { text } = document;
     for (const { column, filter } of others) out[column] = filter.score(text, tokens, count);
   };
+}
+
+function isRuleFilter(filter: Filter): filter is RuleFilter {
+  return "scoreCounts" in filter;
 }
 
 function samePieces(a: PieceTable, b: PieceTable): boolean {

@@ -4,9 +4,9 @@
  * One for each thread: a scan is over before the next begins. Its memory grows to the longest line so far, at most about 13 MiB.
  */
 import { isUtf8 } from "node:buffer";
+import { type Memory, webAssembly } from "../core/web-assembly.ts";
 import type { FieldPath } from "./cells.ts";
 import { JSON_KERNEL_BASE64 } from "./json-kernel-module.ts";
-import { type Memory, webAssembly } from "./tokenizer/web-assembly.ts";
 
 /** Where the value of a field lies (a number from 0), or one of these: no such field; not judged here. */
 export type Place = number;

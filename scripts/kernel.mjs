@@ -1,6 +1,6 @@
 /**
- * `npm run kernel`: compiles what is written in AssemblyScript (the tokenizer kernel, the JSON scanner) to WebAssembly and writes it, as
- * base64, to modules that are committed, so that nobody who installs the package needs a compiler.
+ * `npm run kernel`: compiles what is written in AssemblyScript (the tokenizer kernel, the JSON scanner, the rule sets' kernel) to WebAssembly and
+ * writes it, as base64, to modules that are committed, so that nobody who installs the package needs a compiler.
  * `--check` writes nothing and ends with 1 when a committed module is not what its source compiles to.
  */
 import { spawnSync } from "node:child_process";
@@ -25,6 +25,13 @@ const MODULES = [
     entry: "scan.ts",
     target: "pipeline/json-kernel-module.ts",
     constant: "JSON_KERNEL_BASE64",
+  },
+  {
+    what: "The rule sets' kernel",
+    source: "filters/rules/kernel",
+    entry: "kernel.ts",
+    target: "filters/rules/kernel-module.ts",
+    constant: "RULES_KERNEL_BASE64",
   },
 ];
 

@@ -212,7 +212,7 @@ function importsOf(file: string, source: string): readonly Import[] {
     const name = match[1] ?? match[2] ?? match[3] ?? "";
     const target = name.startsWith(".") ? posix.normalize(posix.join(dirname(file), name)) : name;
     // AssemblyScript's imports carry no extension.
-    const assembly = file.startsWith("pipeline/tokenizer/kernel/");
+    const assembly = /^(pipeline\/tokenizer|filters\/rules)\/kernel\//.test(file);
     return { file, line: lineOf(source, match.index), target: assembly ? `${target}.ts` : target };
   });
 }

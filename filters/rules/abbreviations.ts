@@ -2,11 +2,16 @@
  * Words behind which a full stop ends no sentence, and belongs to the word.
  */
 import type { Bytes } from "./bytes.ts";
-import { ALPHANUMERIC, KIND, LETTER } from "./kinds.ts";
+import { ALPHANUMERIC, KIND, LETTER } from "./kernel/sign-kinds.ts";
 import { sizeOf } from "./utf8.ts";
 
-const ABBREVIATION =
-  /^(?:\p{L}|[A-Z](?:\.[A-Z])+|a\.m|p\.m|e\.g|i\.e|Ph\.D|Mrs?|Ms|Messrs|Dr|Prof|Rev|Gen|Gov|Sen|Rep|Adm|St|Mt|Inc|[Cc]o|Corp|Ltd|Bros|Jr|vs|Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)$/u;
+/** Up to seven bytes each. Beside them single letters, and capitals with full stops between them. */
+export const ABBREVIATIONS =
+  "a.m p.m e.g i.e Ph.D Mr Mrs Ms Messrs Dr Prof Rev Gen Gov Sen Rep Adm St Mt Inc Co co Corp Ltd Bros Jr vs Jan Feb Apr Aug Sep Sept Oct Nov Dec".split(
+    " ",
+  );
+const LISTED = new Set(ABBREVIATIONS);
+const INITIALS = /^[A-Z](?:\.[A-Z])+$/;
 /** Of those without full stops inside. */
 const LONGEST = 6;
 /** Of those that begin with a small letter. */
@@ -26,5 +31,6 @@ export function isAbbreviation(
   const capital = first >= 65 && first <= 90;
   if (length > (capital ? LONGEST : LONGEST_SMALL) && !(capital && bytes[start + 1] === FULL_STOP))
     return false;
-  return ABBREVIATION.test(bytes.toString("latin1", start, end));
+  const word = bytes.toString("latin1", start, end);
+  return LISTED.has(word) || INITIALS.test(word);
 }

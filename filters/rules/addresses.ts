@@ -2,7 +2,7 @@
  * Addresses that are one word: of a page, a file on a host, a mailbox.
  */
 import type { Bytes } from "./bytes.ts";
-import { DIGIT, DOT, KIND, LETTER, SPACE } from "./kinds.ts";
+import { DIGIT, DOT, KIND, LETTER, SPACE } from "./kernel/sign-kinds.ts";
 
 /** Protocol, user, host with a top-level domain in lower case, port and path, of which only the host must be there. */
 const ADDRESS =
@@ -16,7 +16,11 @@ export function addressEnd({ bytes, kinds }: Bytes, start: number): number {
   let dotted = false;
   for (; (kinds[end]! & KIND) !== SPACE && end - start < LONGEST; end++)
     dotted ||= (kinds[end]! & KIND) === DOT && isWordKind(kinds[end + 1]!);
-  if (!dotted) return start;
+  return dotted ? matchAddress(bytes, start, end) : start;
+}
+
+/** The end of the address that begins the stretch [start, end) and reaches its end, but for closing signs; `start` where none does. */
+export function matchAddress(bytes: Buffer, start: number, end: number): number {
   const text = bytes.toString("utf8", start, end);
   let length = text.length;
   while (length > 0 && CLOSING.includes(text[length - 1]!)) length--;

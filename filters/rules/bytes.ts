@@ -1,7 +1,8 @@
 /**
  * A text as UTF-8 with the kind of each byte, in typed arrays: what the rules read instead of the string. Lone surrogates are U+FFFD, as in the tokens.
  */
-import { KindSorter, SPACE, TRAIL } from "./kinds.ts";
+import { SPACE, TRAIL } from "./kernel/sign-kinds.ts";
+import { KindSorter } from "./kinds.ts";
 
 /** One text. The arrays are longer than it and are reused by the next text; behind it are eight bytes of 0, which are white space. */
 export interface Bytes {

@@ -2,25 +2,21 @@
  * What kind of sign a byte of UTF-8 belongs to, in a byte: what words, lines and sentences are cut by.
  */
 import { grown } from "./grown.ts";
+import {
+  ALPHANUMERIC,
+  BREAK,
+  DIGIT,
+  DOT,
+  KIND,
+  LETTER,
+  MARK,
+  NOTABLE,
+  PIVOT,
+  RUN,
+  SPACE,
+  TRAIL,
+} from "./kernel/sign-kinds.ts";
 import { codeAt, sizeOf } from "./utf8.ts";
-
-/** Kinds, in the low three bits. All bytes of a code point have its kind. */
-export const SPACE = 0;
-export const LETTER = 1;
-export const DIGIT = 2;
-export const MARK = 3;
-/** One of `- / \ | ^ ~ @ +`, of which a run is one word. */
-export const RUN = 4;
-export const DOT = 5;
-export const KIND = 7;
-/** Where Python's `str.splitlines` breaks. Like all that follow but TRAIL it is on the first byte of a code point alone. */
-export const BREAK = 8;
-/** A letter or number, but no combining mark (which is of kind LETTER). */
-export const ALPHANUMERIC = 16;
-/** A sign at which C4's rules look closer: an end of a sentence, a bracket, a letter by which their phrases are found. */
-export const NOTABLE = 32;
-/** On all bytes of a code point but the first. */
-export const TRAIL = 64;
 
 const LETTERS = /[\p{L}\p{M}]/u;
 const DIGITS = /\p{N}/u;
@@ -29,13 +25,16 @@ const SPACES = /[\s\x1c-\x1f\x85]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python breaks lines at U+001C to U+001E
 const BREAKS = /[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 const ALPHANUMERICS = /[\p{L}\p{N}]/u;
-const NOTABLES = ".!?。！？{[jJvVkK\u212afFmM";
+const NOTABLES = ".!?。！？{[\u212a";
+const PIVOTS = "jJvVkKfFmM";
 
-const ASCII = Uint8Array.from({ length: 128 }, (_, code) => kindBySight(code));
-/** Not a kind: not seen yet. */
-const UNKNOWN = 255;
+/** The kinds of ASCII. */
+export const ASCII = Uint8Array.from({ length: 128 }, (_, code) => kindBySight(code));
+/** No kind of a first byte: not seen yet. */
+const UNKNOWN = TRAIL;
 
-function kindBySight(code: number): number {
+/** The kind of the first byte of a code point. */
+export function kindBySight(code: number): number {
   const sign = String.fromCodePoint(code);
   let kind = MARK;
   if (LETTERS.test(sign)) kind = LETTER;
@@ -46,6 +45,7 @@ function kindBySight(code: number): number {
   if (BREAKS.test(sign)) kind |= BREAK;
   if (ALPHANUMERICS.test(sign)) kind |= ALPHANUMERIC;
   if (NOTABLES.includes(sign)) kind |= NOTABLE;
+  if (PIVOTS.includes(sign)) kind |= PIVOT;
   return kind;
 }
 

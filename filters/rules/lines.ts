@@ -3,8 +3,9 @@
  * between newlines. All are stretches of bytes; none is copied.
  */
 import { type Bytes, codePoints } from "./bytes.ts";
+import type { Repeated } from "./counts.ts";
 import { grown } from "./grown.ts";
-import { KIND, SPACE } from "./kinds.ts";
+import { KIND, SPACE } from "./kernel/sign-kinds.ts";
 import { Numbering } from "./numbering.ts";
 import { sizeOf } from "./utf8.ts";
 
@@ -88,12 +89,6 @@ export function stripEnd({ kinds }: Pick<Bytes, "kinds">, start: number, end: nu
   let i = end;
   while (i > start && (kinds[i - 1]! & KIND) === SPACE) i--;
   return i;
-}
-
-/** How many stretches repeat an earlier one, and their code points. */
-export interface Repeated {
-  readonly parts: number;
-  readonly characters: number;
 }
 
 /** Makes a counter of repetitions. Owns the memory of the last. */

@@ -1,5 +1,5 @@
 /**
- * A text as the rule sets look at it. What several rules need is found once, and what no rule asks for is not looked for.
+ * A text as plain TypeScript reads it for the rule sets. Lines and words are cut when they are first asked for.
  */
 import { type Bytes, byteReader } from "./bytes.ts";
 import { breakLines, type Stretches } from "./lines.ts";
@@ -37,14 +37,5 @@ function open(of: Bytes, cut: (of: Bytes) => Stretches, split: (of: Bytes) => Wo
       words ??= split(of);
       return words;
     },
-  };
-}
-
-/** What is computed once a page. */
-export function oncePage<T>(compute: (page: Page) => T): (page: Page) => T {
-  let last: { readonly page: Page; readonly value: T } | undefined;
-  return (page) => {
-    if (last?.page !== page) last = { page, value: compute(page) };
-    return last.value;
   };
 }

@@ -8,7 +8,7 @@ import { isAbbreviation } from "./abbreviations.ts";
 import { addressEnd } from "./addresses.ts";
 import type { Bytes } from "./bytes.ts";
 import { grown } from "./grown.ts";
-import { DIGIT, KIND, LETTER, MARK, RUN, SPACE, TRAIL } from "./kinds.ts";
+import { DIGIT, KIND, LETTER, MARK, RUN, SPACE, TRAIL } from "./kernel/sign-kinds.ts";
 import { Numbering } from "./numbering.ts";
 import { codeAt, sizeOf } from "./utf8.ts";
 
@@ -36,11 +36,11 @@ export interface Words {
 }
 
 /** Units that are words of their own behind a number. */
-const MEASURES = new Set(
+export const MEASURES =
   "km m cm dm mm nm ft yd in ha kg g mg lb oz mph kmh kPa Pa mbar mb MB kb KB gb GB tb TB T G M K am pm % ° °C °F".split(
     " ",
-  ),
-);
+  );
+const MEASURE_SET = new Set(MEASURES);
 const LONGEST_MEASURE = 4;
 /** One or two letters, the second in the next eight bits. */
 const CLITICS = new Set(
@@ -122,7 +122,7 @@ export function wordSplitter(): (text: Bytes) => Words {
     let i = start;
     while (i < end && (kindAt(i) === DIGIT || bytes[i] === FULL_STOP || bytes[i] === COMMA)) i++;
     if (i === end || end - i > LONGEST_MEASURE) return end;
-    return MEASURES.has(bytes.toString("utf8", i, end)) ? i : end;
+    return MEASURE_SET.has(bytes.toString("utf8", i, end)) ? i : end;
   }
 
   function notAt(start: number, end: number): number {
@@ -171,7 +171,7 @@ export function wordSplitter(): (text: Bytes) => Words {
 
   function isUpper(at: number): boolean {
     const byte = bytes[at]!;
-    return byte < 128 ? byte >= 65 && byte <= 90 : UPPER.test(String.fromCodePoint(codeAt(bytes, at)));
+    return byte < 128 ? byte >= 65 && byte <= 90 : isUpperSign(codeAt(bytes, at));
   }
 
   /** Whether signs that stand between letters hold something that always parts words: two dots or dashes, or an ellipsis. */
@@ -300,6 +300,11 @@ export function wordSplitter(): (text: Bytes) => Words {
       ends: numbering.ends,
     };
   };
+}
+
+/** Whether a code point is a capital letter. */
+export function isUpperSign(code: number): boolean {
+  return UPPER.test(String.fromCodePoint(code));
 }
 
 /** ASCII small letters of capitals; no other sign has one of the clitics' letters as its small letter. */

@@ -3,10 +3,10 @@
  * Text lies in the kernel's memory, which grows to the longest text so far and does not shrink. One instance serves one thread.
  */
 import { HeadraceError } from "../../core/errors.ts";
+import { webAssembly } from "../../core/web-assembly.ts";
 import { KERNEL_BASE64 } from "./kernel-module.ts";
 import { growTo, type Kernel, type KernelForm, placeTables } from "./kernel-tables.ts";
 import { ensureCapacity, type TokenBuffer } from "./tokenizer.ts";
-import { webAssembly } from "./web-assembly.ts";
 
 const utf8 = new TextEncoder();
 

@@ -3,7 +3,7 @@
  * kernel-sentencepiece.ts and kernel-byte-level.ts say.
  */
 import { HeadraceError } from "../../core/errors.ts";
-import type { Global, Memory } from "./web-assembly.ts";
+import type { Global, Memory } from "../../core/web-assembly.ts";
 
 /** What the kernel exports; its globals that hold places and sizes of tables are named where the tables are made. */
 export interface Kernel {

@@ -4,12 +4,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { webAssembly } from "../../../core/web-assembly.ts";
 import { bpeTokenizer, tokenBuffer } from "../../../pipeline/tokenizer/index.ts";
 import { KernelEncoder } from "../../../pipeline/tokenizer/kernel-encoder.ts";
 import { KERNEL_BASE64 } from "../../../pipeline/tokenizer/kernel-module.ts";
 import { sentencePieceForm } from "../../../pipeline/tokenizer/kernel-sentencepiece.ts";
 import { llama2Vocabulary } from "../../../pipeline/tokenizer/llama2.ts";
-import { webAssembly } from "../../../pipeline/tokenizer/web-assembly.ts";
 import { ROOT } from "../../support.ts";
 
 const llama = await llama2Vocabulary();

@@ -1,5 +1,5 @@
 /**
- * As much of WebAssembly as the kernel needs: Node has it, but its types lie with those of browsers.
+ * As much of WebAssembly as our kernels need: Node has it, but its types lie with those of browsers.
  */
 
 export interface Memory {
@@ -12,10 +12,13 @@ export interface Global {
   value: number;
 }
 
+/** Functions by module and name. */
+export type Imports = Readonly<Record<string, Readonly<Record<string, (...args: number[]) => number>>>>;
+
 interface WebAssembly {
   validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
+  readonly Instance: new (module: object, imports?: Imports) => { readonly exports: unknown };
 }
 
 /** WebAssembly where the runtime has it; `node --jitless` has not. */
