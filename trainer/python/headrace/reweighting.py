@@ -68,6 +68,12 @@ def next_report(schedule: Schedule) -> Optional[int]:
     return end - _lag_of(schedule, policy)
 
 
+def lag_of(schedule: Schedule) -> Optional[int]:
+    """Batches between a report and the stage it leads to; None where no stage follows from losses."""
+    policy = _policy_of(schedule)
+    return None if policy is None else _lag_of(schedule, policy)
+
+
 def append_update(schedule: Schedule, report: Report) -> Schedule:
     """The schedule with the update that a report leads to. Pure. Raises ERR_LOSS, ERR_EXHAUSTED."""
     header = schedule.header

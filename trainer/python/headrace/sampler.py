@@ -189,6 +189,13 @@ class Sampler:
         first = (k - planned.block.first) * len(self._positions) + step * self._micro_batch
         return planned, first, steps * self._micro_batch
 
+    def take(self, k: int, positions: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """The rows at some positions of a batch, whichever this rank's are: tokens (n, width), and the domain of each. Raises as `batch`."""
+        self._wait_for(k)
+        rows = self._plan.at(k, positions)
+        places = self._rows.locate(self._streams[rows.domains], rows.starts, self.width)
+        return self._rows.copy(places), rows.domains  # type: ignore[arg-type]
+
     def plan_rows(self, k: int) -> Rows:
         """This rank's rows of a decided batch, without their tokens."""
         return self._plan.at(k, self._positions)

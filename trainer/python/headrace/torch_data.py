@@ -7,6 +7,7 @@ fetch ahead, or on where a job was killed. Needs torch.
 from __future__ import annotations
 
 import itertools
+import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar, Union
 
 import numpy as np
@@ -15,14 +16,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 
 from . import parse
 from .errors import HeadraceError
-from .pack import PackedReader
-from .plan import Plan
-from .reader import ShardReader
-from .sampler import Batch, Sampler, require_shards, rows_of
+from .sampler import Batch, Sampler
 from .schedule import PathLike, Schedule, read_schedule
-
-IGNORED = -100
-"""The label of a token that is not to be predicted (torch.nn.functional.cross_entropy's `ignore_index`)."""
+from .torch_losses import IGNORED
 
 Item = Dict[str, Any]
 T = TypeVar("T")
@@ -193,33 +189,31 @@ class StepLoader(DataLoader):  # type: ignore[type-arg]
 
 
 class RowDataset(Dataset):  # type: ignore[type-arg]
-    """Single rows of a run that is decided to its end: item i is row i mod B of batch i // B, in served order.
+    """Single rows of a run: item i is row i mod B of batch i // B, in served order.
 
     For trainers that shard and batch by themselves: without shuffling, B consecutive items are a global batch whoever takes them.
+    The length is that of the whole run. In a run folder a row whose batch is not decided yet waits for the stage; where the run stops
+    early, the rows past its end hold nothing to learn (every label is -100).
     """
 
-    def __init__(self, run: Union[PathLike, Schedule], shards: PathLike) -> None:
-        """Raises ERR_UNDECIDED where the run has no decided end, and what `Sampler` raises."""
-        self.schedule = run if isinstance(run, Schedule) else read_schedule(run)
-        end, final = self.schedule.end
-        if end is None or not final:
-            decided = "has no end" if end is None else f"is decided for {end} batches only"
+    def __init__(self, run: Union[PathLike, Schedule], shards: PathLike, wait_seconds: Optional[float] = None) -> None:
+        """`wait_seconds` as `Sampler`'s. Raises ERR_UNDECIDED where the run has no length, or is a schedule in hand that does not decide its end; what `Sampler` raises."""
+        schedule = run if isinstance(run, Schedule) else read_schedule(run)
+        end, final = schedule.end
+        batches = end if final else schedule.header.batches
+        if batches is None or (isinstance(run, Schedule) and not final):
+            decided = "has no end" if batches is None else f"is decided for {end} batches only"
             raise HeadraceError(
                 "ERR_UNDECIDED", f"the run {decided}, and a map-style dataset needs its length; use StepDataset"
             )
-        self._shards = shards
-        self._reader: Union[None, ShardReader, PackedReader] = None
-        self._plan = Plan(self.schedule)
-        self._rows = end * self.schedule.header.batch_rows
-        with ShardReader(shards) as reader:
-            require_shards(self.schedule, reader.manifest, str(shards))
-            self._streams = np.array([reader.domain(name) for name in self.schedule.header.domains], dtype=np.intp)
+        self._arguments = (run, shards, 0, 1, None, None, wait_seconds)
+        self._opened: Optional[Tuple[int, Sampler]] = None
+        self._batch_rows = schedule.header.batch_rows
+        self._rows = batches * self._batch_rows
+        Sampler(*self._arguments).close()
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {**self.__dict__, "_reader": None, "_plan": None}
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__dict__.update(state, _plan=Plan(state["schedule"]))
+        return {**self.__dict__, "_opened": None}
 
     def __len__(self) -> int:
         return self._rows
@@ -228,22 +222,29 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
         return self.__getitems__([i])[0]
 
     def __getitems__(self, indices: List[int]) -> List[Item]:
-        """Many at once, which is how a DataLoader asks. Raises IndexError outside [0, length)."""
+        """Many at once, which is how a DataLoader asks. Raises IndexError outside [0, length), ERR_UNDECIDED when a stage does not come in time."""
         if indices and (min(indices) < 0 or max(indices) >= self._rows):
             raise IndexError(f"rows {min(indices)} to {max(indices)} are not all in a run of {self._rows}")
-        header = self.schedule.header
-        if self._reader is None:
-            self._reader = rows_of(ShardReader(self._shards), self.schedule)
-        batches, positions = np.divmod(np.array(indices, dtype=np.int64), header.batch_rows)
-        ids = np.empty((len(indices), header.row_tokens + header.lookahead), dtype=np.int64)
-        domains = np.empty(len(indices), dtype=np.int64)
+        sampler = self._sampler()
+        batches, positions = np.divmod(np.array(indices, dtype=np.int64), self._batch_rows)
+        ids = np.zeros((len(indices), sampler.width), dtype=np.int64)
+        domains = np.zeros(len(indices), dtype=np.int64)
+        past = np.zeros(len(indices), dtype=bool)
         for batch in np.unique(batches).tolist():
             mine = np.flatnonzero(batches == batch)
-            rows = self._plan.at(batch, positions[mine])
-            places = self._reader.locate(self._streams[rows.domains], rows.starts, ids.shape[1])
-            ids[mine] = self._reader.copy(places)  # type: ignore[arg-type]
-            domains[mine] = rows.domains
+            try:
+                ids[mine], domains[mine] = sampler.take(batch, positions[mine])
+            except HeadraceError:
+                if not sampler.ends_before(batch):
+                    raise
+                past[mine] = True
         return [
-            {"input_ids": row, "labels": row, "domains": domain}
-            for row, domain in zip(torch.from_numpy(ids), torch.from_numpy(domains))
+            {"input_ids": row, "labels": torch.full_like(row, IGNORED) if ended else row, "domains": domain}
+            for row, domain, ended in zip(torch.from_numpy(ids), torch.from_numpy(domains), past.tolist())
         ]
+
+    def _sampler(self) -> Sampler:
+        """This process's own: mapped files and file positions are not shared with a parent that was forked."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = (os.getpid(), Sampler(*self._arguments))
+        return self._opened[1]

@@ -15,7 +15,7 @@ import shlex
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Optional, Sequence, TypeVar
+from typing import Any, Dict, Optional, Sequence
 
 # Both are read when torch is loaded: a deterministic cuBLAS, and threads that sleep at a barrier instead of spinning on a shared CPU.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -33,9 +33,8 @@ from .losses import LossSum
 from .manifest import read_manifest
 from .sampler import Batch
 from .schedule import read_schedule
+from .torch_group import TorchGroup
 from .torch_llama import Llama, Shape, hidden_of
-
-T = TypeVar("T")
 
 FORMAT = "headrace-torch/1"
 SUFFIX = ".pt"
@@ -63,26 +62,6 @@ def learning_rate(settings: Settings, batch: int) -> float:
         return settings.peak * batch / max(1, settings.warmup)
     progress = (batch - settings.warmup) / max(1, settings.batches - settings.warmup)
     return settings.peak * max(settings.least, 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-class TorchGroup(loop.Group):
-    """The ranks of torch.distributed."""
-
-    def __init__(self) -> None:
-        self.rank = distributed.get_rank()
-        self.world = distributed.get_world_size()
-
-    def share(self, value: Any) -> Any:
-        """Rank 0's value, on every rank."""
-        values = [value]
-        distributed.broadcast_object_list(values, src=0)
-        return values[0]
-
-    def gather(self, value: T) -> List[T]:
-        """Every rank's value, on every rank, in rank order."""
-        values: List[Any] = [None] * self.world
-        distributed.all_gather_object(values, value)
-        return values
 
 
 class TorchTrainer(loop.Trainer):
