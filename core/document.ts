@@ -17,6 +17,8 @@ export interface Document {
   readonly text: string;
   /** The text in UTF-8, where it came so: valid, and the same text, so without lone surrogates. */
   readonly utf8?: Uint8Array;
-  /** Integer scores of the score fields that were asked for, in their order; absent where none were. */
+  /** The address of the page, where a field for it was asked for and holds a string. */
+  readonly url?: string | null;
+  /** Integer scores that it has before it is judged: of filters of one's own, once they have scored it, then of the score fields, in their order. */
   readonly scores?: Int32Array;
 }

@@ -94,7 +94,7 @@ function calibrateFilter(request: FilterRequest): CalibratedFilter {
   if (target.unit === "flagged" && flagAt === null)
     throw new HeadraceError(
       "ERR_CALIBRATION",
-      `target for "${name}" is a share of what it flags, and a score field flags nothing unless it has a cut; give it one (cut=VALUE), or write ${name}=${target.rate}:documents`,
+      `target for "${name}" is a share of what it flags, and without a cut it flags nothing; give it one (cut=VALUE), or write ${name}=${target.rate}:documents`,
     );
   const byDomain = appliesTo.map((domain) => reaching(samples, alive, domain));
   const pool = byDomain.flat();

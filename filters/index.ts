@@ -62,6 +62,18 @@ export {
   MODEL_FORMAT,
   parseModel,
 } from "./model.ts";
+export type { FilterModule } from "./own/function.ts";
+export { openOwnFilter } from "./own/open.ts";
+export {
+  type Band,
+  type OwnDocument,
+  type OwnFilter,
+  type OwnNoScore,
+  type OwnValue,
+  ownColumn,
+  ownScore,
+} from "./own/own-filter.ts";
+export { type OwnSpec, parseOwnSpec } from "./own/spec.ts";
 export { bothReadings, type Reading } from "./readings.ts";
 export type { Recipe } from "./recipe.ts";
 export { RECIPES } from "./recipes.ts";

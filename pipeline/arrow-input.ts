@@ -52,6 +52,7 @@ class ArrowReader {
   #schema: ArrowSchema | null = null;
   #text: readonly Path[] = [];
   #domain: Path | null = null;
+  #url: Path | null = null;
   #scores: readonly (Path | null)[] = [];
   #line = 1;
   #batches = 0;
@@ -178,20 +179,21 @@ class ArrowReader {
 
   #take(schema: ArrowSchema): void {
     this.#schema = schema;
-    const { text, domain, scores } = this.#fields;
+    const { text, domain, url, scores } = this.#fields;
     const asText = (path: FieldPath) => arrowPath(schema, path)?.map((field) => ({ ...field, number: null }));
     const paths = text.map(asText);
     // A column is in every row, so that what is preferred less than it is never asked for.
     const last = paths.findIndex((path) => path?.length === 1);
     this.#text = paths.slice(0, last < 0 ? paths.length : last + 1).filter((path) => path !== undefined);
     this.#domain = (domain && asText(domain)) ?? null;
+    this.#url = (url && asText(url)) ?? null;
     this.#scores = scores.map((path) => arrowPath(schema, path) ?? null);
   }
 
   /** Reads the values of a dictionary, where a needed column has it. */
   async #dictionary(message: Extract<ArrowMessage, { kind: "dictionary" }>): Promise<Piece> {
     const { id, isDelta, batch, to } = message;
-    const leaf = [...this.#text, this.#domain, ...this.#scores]
+    const leaf = [...this.#text, this.#domain, this.#url, ...this.#scores]
       .flatMap((path) => path?.at(-1) ?? [])
       .find(({ dictionary }) => dictionary?.id === id);
     if (leaf === undefined || leaf.holds !== null) return this.#read(to);
@@ -231,6 +233,7 @@ class ArrowReader {
       const text: ArrowValues[] = [];
       for (const [i, path] of this.#text.entries()) text.push(await open(path, i === 0));
       const domain = this.#domain && (await open(this.#domain, text.length === 0));
+      const url = this.#url && (await open(this.#url, false));
       const scores: (ArrowValues | null)[] = [];
       for (const path of this.#scores) scores.push(path && (await open(path, false)));
       leading = text[0] ?? domain;
@@ -239,11 +242,12 @@ class ArrowReader {
         const texts: (readonly Cell[])[] = [];
         for (const values of text) texts.push(await values.cells(row, row + rows));
         const domains = domain && (await domain.cells(row, row + rows));
+        const urls = url && (await url.cells(row, row + rows));
         const scored: (readonly Cell[] | null)[] = [];
         for (const values of scores) scored.push(values && (await values.cells(row, row + rows)));
         const { stored } = this.#read(Math.max(this.#at, leading?.at ?? 0));
         const place = { line: line + row, rows, byteFrom: from, byteTo: to };
-        const cells = { ...place, text: texts, domain: domains, scores: scored };
+        const cells = { ...place, text: texts, domain: domains, url: urls, scores: scored };
         row += rows;
         yield { rows: cells, stored, damage: [] };
       }

@@ -14,7 +14,9 @@ import {
   type RecordParser,
   recordParser,
   type SourceOptions,
+  stringOf,
   textFieldsOf,
+  urlPathOf,
 } from "./records.ts";
 import { TextBlocks } from "./text-blocks.ts";
 
@@ -30,6 +32,8 @@ export function byteRecordParser(
   const textFields = textFieldsOf(options).map(bytePath);
   const domains = domainRule(source, options);
   const domainField = domains.field && bytePath(domains.field);
+  const urlPath = urlPathOf(options);
+  const urlBytes = urlPath && bytePath(urlPath);
   const { paths, read: scoresOf } = fieldScores(options.scoreFields);
   const scorePaths = paths.map(bytePath);
   let unjudged = false;
@@ -47,10 +51,13 @@ export function byteRecordParser(
     if (place < ABSENT) return null;
     const domain = domains.of(place === ABSENT ? undefined : scanner.value(place));
     if (typeof domain !== "string") return null;
+    const urlPlace = urlBytes === null ? ABSENT : scanner.find(urlBytes);
+    if (urlPlace < ABSENT) return null;
+    const url = urlPlace === ABSENT ? null : stringOf(scanner.value(urlPlace));
     unjudged = false;
     const scores = scoresOf(held);
     if (unjudged || (scores !== undefined && "code" in scores)) return null;
-    return new Utf8Document(source, line.line, domain, utf8, scores);
+    return new Utf8Document(source, line.line, domain, utf8, urlBytes === null ? undefined : url, scores);
   };
   return (line) => scan(line) ?? parse(line);
 }
@@ -72,6 +79,7 @@ class Utf8Document implements Document {
   readonly line: number;
   readonly domain: DomainName;
   readonly utf8: Buffer;
+  readonly url?: string | null;
   readonly scores?: Int32Array;
   #text: string | undefined;
 
@@ -80,12 +88,14 @@ class Utf8Document implements Document {
     line: number,
     domain: DomainName,
     utf8: Buffer,
+    url: string | null | undefined,
     scores: Int32Array | undefined,
   ) {
     this.source = source;
     this.line = line;
     this.domain = domain;
     this.utf8 = utf8;
+    if (url !== undefined) this.url = url;
     if (scores) this.scores = scores;
   }
 

@@ -32,6 +32,8 @@ export interface TableFields {
   /** In order of preference: the first that a row has is its text. */
   readonly text: readonly FieldPath[];
   readonly domain: FieldPath | null;
+  /** Where the address is; absent where none is asked for. */
+  readonly url?: FieldPath | null;
   /** Numbers are read of these. */
   readonly scores: readonly FieldPath[];
   /** Longer values need not be read. */
@@ -47,6 +49,8 @@ export interface TableRows {
   readonly text: readonly (readonly Cell[])[];
   /** Domain of each row; null where no such column is there. */
   readonly domain: readonly Cell[] | null;
+  /** Address of each row; absent or null where it was not asked for or no such column is there. */
+  readonly url?: readonly Cell[] | null;
   /** Values of each row; one list a score field, null where no such column is there. */
   readonly scores: readonly (readonly Cell[] | null)[];
   /** [byteFrom, byteTo) of the stored page or batch that the rows came from. */

@@ -12,11 +12,15 @@ import {
   type FilterVerdict,
   judge,
   loadFilter,
+  openOwnFilter,
+  ownColumn,
+  parseOwnSpec,
   type ScoreColumn,
   type ScoreField,
   scoreAll,
   scoreFieldColumn,
 } from "../filters/index.ts";
+import { type OwnScorer, ownScorer } from "./own-scores.ts";
 import { encodeDocumentInto, loadTokenizer, type Tokenizer, tokenBuffer } from "./tokenizer/index.ts";
 
 /** What decides tokens, scores and verdicts; plain data, so that it can go to a worker and into a hash. */
@@ -33,6 +37,8 @@ export interface CurateSetup {
   readonly filters: readonly string[];
   /** Scores that documents bring along: the columns after those of the filters. */
   readonly scoreFields: readonly ScoreField[];
+  /** Filters that are brought along (`NAME=KIND:VALUE…`): the columns between those of the filters and the score fields. Default: none. */
+  readonly ownFilters?: readonly string[];
   /** Thresholds to judge by; null: score only. */
   readonly calibration: Calibration | null;
   /** Whether a document that the thresholds would drop is kept, with the filter's name as its tag. */
@@ -56,6 +62,8 @@ export interface Curator {
   readonly tokenizer: Tokenizer;
   /** The columns of scores. */
   readonly filters: readonly ScoreColumn[];
+  /** Scores documents by the filters that were brought along, which `judge` expects of every document; null where there are none. */
+  readonly own: OwnScorer | null;
   judge(document: Document): Judged;
 }
 
@@ -69,7 +77,10 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
         `tokenizer ${tokenizer.name} has no ${which.toUpperCase()} id; give --no-${which}${which === "bos" && tokenizer.eos !== null && !setup.eos ? ", and --eos so that documents still have an end" : ""}`,
       );
   const loaded = setup.filters.map((name) => loadFilter(name, tokenizer.sha256));
-  const filters = [...loaded, ...setup.scoreFields.map(scoreFieldColumn)];
+  const brought = await Promise.all(
+    (setup.ownFilters ?? []).map((text) => openOwnFilter(parseOwnSpec(text))),
+  );
+  const filters = [...loaded, ...brought.map(ownColumn), ...setup.scoreFields.map(scoreFieldColumn)];
   const twice = filters.find(({ name }, i) => filters.findIndex((other) => other.name === name) !== i);
   if (twice)
     throw new HeadraceError("ERR_FILTER", `filter "${twice.name}" is named twice; name each filter once`);
@@ -82,15 +93,24 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
   return {
     tokenizer,
     filters,
+    own:
+      brought.length === 0
+        ? null
+        : ownScorer({
+            tokenizer: await openTokenizer(setup),
+            loaded,
+            brought,
+            columns: filters.map(({ name }) => name),
+          }),
     judge(document) {
       const count = encodeDocumentInto(tokenizer, document, { bos: setup.bos, eos: setup.eos }, buffer, 0);
       const inner = front === 0 ? buffer.ids : buffer.ids.subarray(front);
       scoreDocument(document, inner, count - around, scores);
       if (document.scores) scores.set(document.scores, loaded.length);
-      else if (setup.scoreFields.length > 0)
+      else if (filters.length > loaded.length)
         throw new HeadraceError(
           "ERR_ACCOUNT",
-          `${document.source}:${document.line} was read without its score fields; read it with the source options that name them`,
+          `${document.source}:${document.line} has no scores of ${filters[loaded.length]!.name}; read it with readScored and the source options that name its score fields`,
         );
       const verdict = judge(scores, document.domain, cascade);
       const judged = { tokens: buffer.ids, count, scores };

@@ -17,6 +17,7 @@ export type QuarantineCode =
   | "no-score" // a score field is not there, or null
   | "score-not-number" // a score field holds something else
   | "score-out-of-range" // a score field holds a number that its scale does not allow
+  | "filter-failed" // a filter of one's own threw, or was stopped
   | "too-long" // the line is longer than maxDocumentBytes
   | "fragment"; // part of a line that was torn by an incident
 
@@ -26,9 +27,9 @@ export interface Quarantined {
   readonly source: string;
   /** 1-based number of the physical line. */
   readonly line: number;
-  /** [byteFrom, byteTo) of the line, without its line break, in the decompressed stream. */
-  readonly byteFrom: number;
-  readonly byteTo: number;
+  /** [byteFrom, byteTo) of the line, without its line break, in the decompressed stream; absent where a filter set the document aside. */
+  readonly byteFrom?: number;
+  readonly byteTo?: number;
   /** A QuarantineCode, a colon, a space and what was seen. The same on every version of Node. */
   readonly reason: string;
   /** Present when it is known in spite of the defect. */

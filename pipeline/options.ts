@@ -22,6 +22,8 @@ export interface BuildOptions {
   readonly tagOnly?: boolean;
   /** `ads`, `fluency` or paths of model files: the score columns. Default: both built-in ones where the tokenizer is LLaMA-2's, else none. */
   readonly filters?: readonly string[];
+  /** Filters of one's own, `NAME=KIND:VALUE:high|low,…` each (docs/filters.md). Default: none. */
+  readonly ownFilters?: readonly string[];
   /** Domains that a filter applies to, by filter name. Default for each: commoncrawl and c4, as LLaMA-MoE. */
   readonly applyTo?: Readonly<Record<string, readonly DomainName[]>>;
   /** About how many documents a calibration reads. Default 50,000. */

@@ -46,6 +46,7 @@ export async function* readParquet(
   const columns = footer.columns;
   const text = textFields(footer, fields);
   const domain = fields.domain === null ? undefined : asText(footer.field(fields.domain));
+  const url = fields.url ? asText(footer.field(fields.url)) : undefined;
   const scores = fields.scores.map((path) => footer.field(path));
   let at = start;
   if (!footer.starts && start === 0) {
@@ -55,7 +56,8 @@ export async function* readParquet(
   for (const group of footer.groups) {
     if (group.from < start || group.from >= stop) continue;
     const own = { ...group, from: Math.max(at, group.from), chunk: group.chunk };
-    for await (const piece of readGroup(file, own, { text, domain, scores })) yield { ...piece, columns };
+    for await (const piece of readGroup(file, own, { text, domain, url, scores }))
+      yield { ...piece, columns };
     at = group.to;
   }
   if (stop < file.bytes) return;
@@ -84,20 +86,21 @@ function asText<Field extends ParquetField | undefined>(field: Field): Field {
 interface GroupFields {
   readonly text: readonly ParquetField[];
   readonly domain: ParquetField | undefined;
+  readonly url: ParquetField | undefined;
   readonly scores: readonly (ParquetField | undefined)[];
 }
 
 async function* readGroup(
   file: TableFile,
   group: ParquetGroup,
-  { text, domain, scores }: GroupFields,
+  { text, domain, url, scores }: GroupFields,
 ): AsyncGenerator<Omit<TablePiece, "columns">> {
   const span = group.to - group.from;
   if (group.rows === 0) {
     yield { rows: null, stored: span, damage: [] };
     return;
   }
-  const needed = [...text, domain, ...scores].filter((field) => field !== undefined && "index" in field);
+  const needed = [...text, domain, url, ...scores].filter((field) => field !== undefined && "index" in field);
   const chunks = new Map<number, { readonly column: ParquetColumn; readonly chunk: ParquetChunk }>();
   try {
     for (const column of needed) chunks.set(column.index, { column, chunk: group.chunk(column) });
@@ -139,6 +142,7 @@ async function* readGroup(
           rows,
           text: text.map((field) => cellsOf(field, rows)),
           domain: domain === undefined ? null : cellsOf(domain, rows),
+          url: url === undefined ? null : cellsOf(url, rows),
           scores: scores.map((field) => (field === undefined ? null : cellsOf(field, rows))),
           byteFrom: leading?.byteFrom ?? group.from,
           byteTo: leading?.byteTo ?? group.to,

@@ -7,7 +7,13 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
 import { hashOf } from "../core/hash.ts";
-import { BUILT_IN_FILTERS, type Calibration, findRuleFilter, parseTargets } from "../filters/index.ts";
+import {
+  BUILT_IN_FILTERS,
+  type Calibration,
+  findRuleFilter,
+  parseOwnSpec,
+  parseTargets,
+} from "../filters/index.ts";
 import { readCalibration } from "./calibrate.ts";
 import { type CurateSetup, type Curator, openCurator, openTokenizer } from "./curator.ts";
 import { type InputPlan, planInputs } from "./inputs.ts";
@@ -89,6 +95,7 @@ export async function prepare(options: BuildOptions): Promise<Prepared> {
     },
     filters: curator.filters.map(({ name, sha256 }) => ({ name, sha256 })),
     source: JSON.parse(JSON.stringify(source)),
+    ...(curator.own && { own: curator.own.columns }),
     tagOnly: curate.tagOnly,
     keepDropped,
   };
@@ -133,11 +140,19 @@ export async function curateSetup(
     | "bos"
     | "eos"
     | "filters"
+    | "ownFilters"
     | "tagOnly"
     | "drop"
     | "source"
   >,
 ): Promise<CurateSetup> {
+  const { ownFilters = [] } = options;
+  for (const spec of ownFilters.map(parseOwnSpec))
+    if (spec.kind.startsWith("url-") && options.source?.urlField === undefined)
+      throw new HeadraceError(
+        "ERR_ARGUMENT",
+        `filter "${spec.name}" looks at the address of documents, and no field for it is named; give --url-field, such as url or meta.url`,
+      );
   const base = {
     tokenizer: options.tokenizer ?? "llama-2",
     engine: options.tokenizerEngine ?? "headrace",
@@ -145,6 +160,7 @@ export async function curateSetup(
     bos: options.bos ?? true,
     eos: options.eos ?? false,
     scoreFields: options.source?.scoreFields ?? [],
+    ...(ownFilters.length > 0 && { ownFilters }),
     calibration: null,
     tagOnly: options.tagOnly ?? false,
   } as const;

@@ -27,6 +27,8 @@ export interface SourceOptions {
   readonly domainMap?: Readonly<Record<string, string>>;
   /** Longest line in bytes of JSON; longer ones are scanned past and quarantined. 1 to 536,870,888. Default 67,108,864 (64 MiB). */
   readonly maxDocumentBytes?: number;
+  /** Field that holds the address of the page, for filters that look at it: `url`, `meta.url`. Default: none is read. */
+  readonly urlField?: string;
   /** Fields that hold scores to filter by. Default: none. */
   readonly scoreFields?: readonly ScoreField[];
 }
@@ -47,6 +49,7 @@ export function recordParser(source: string, options: SourceOptions = {}): Recor
   const textFields = textFieldsOf(options);
   const maxDocumentBytes = maxDocumentBytesOf(options);
   const domains = domainRule(source, options);
+  const urlPath = urlPathOf(options);
   const scoresOf = fieldScores(options.scoreFields).read;
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -103,7 +106,8 @@ export function recordParser(source: string, options: SourceOptions = {}): Recor
     if (typeof domain !== "string") return refuse(domain.code, domain.detail, domain);
     const scores = scoresOf((path) => jsonValue(valueAt(value, path)));
     if (scores !== undefined && "code" in scores) return refuse(scores.code, scores.detail, domain);
-    return { source, line: line.line, domain, text: found, ...(scores && { scores }) };
+    const url = urlPath && { url: stringOf(valueAt(value, urlPath)) };
+    return { source, line: line.line, domain, text: found, ...url, ...(scores && { scores }) };
   };
 }
 
@@ -122,6 +126,16 @@ export function textFieldsOf({ textFields = ["text", "content"] }: SourceOptions
   if (textFields.length === 0)
     throw new HeadraceError("ERR_ARGUMENT", "there is no text field; name at least one, such as text");
   return textFields.map(fieldPath);
+}
+
+/** The field of the address; null where none is asked for. */
+export function urlPathOf({ urlField }: SourceOptions): FieldPath | null {
+  return urlField === undefined ? null : fieldPath(urlField);
+}
+
+/** A string, or null for anything else: an address that is none is no reason to lose a document. */
+export function stringOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 /** How the domain of a record is found. */

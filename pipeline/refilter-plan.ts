@@ -3,8 +3,19 @@
  */
 import { join, resolve } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
-import { array, boolean, integer, object, oneOf, optional, type Parser } from "../core/parse.ts";
-import { type ScoreField, scoreField } from "../filters/index.ts";
+import {
+  array,
+  boolean,
+  integer,
+  nullable,
+  number,
+  object,
+  oneOf,
+  optional,
+  type Parser,
+  string,
+} from "../core/parse.ts";
+import { flagAtOf, type ScoreField, scoreField } from "../filters/index.ts";
 import {
   type Gap,
   type Origin,
@@ -61,7 +72,10 @@ const inherited: Parser<Inherited> = object({
 });
 
 /** Shards that were imported have no source. */
-const readWith = object({ source: optional(object({ scoreFields: optional(array(scoreField)) })) });
+const readWith = object({
+  source: optional(object({ scoreFields: optional(array(scoreField)) })),
+  own: optional(array(object({ name: string, flagAt: nullable(number) }))),
+});
 
 /** Finished shards that are to be filtered anew. */
 export interface RefilterPlan {
@@ -73,6 +87,8 @@ export interface RefilterPlan {
   readonly gaps: readonly Gap[];
   /** Those of the filters whose scores the documents brought along. */
   readonly scoreFields: readonly ScoreField[];
+  /** Beyond which integer score the filters flag that people brought, score fields too; null: they flag nothing. */
+  readonly flagAt: ReadonlyMap<string, number | null>;
   readonly made: Inherited;
   readonly wanted: Inherited;
 }
@@ -101,6 +117,8 @@ export async function planRefilter(options: RefilterOptions): Promise<RefilterPl
       `${from} was built by version ${origin.version} of the build, and this is ${BUILD_VERSION}; build again from the input`,
     );
   const made = inherited(origin.options, `options of ${join(from, "origin.json")}`);
+  const { source, own = [] } = readWith(origin.options, "the options");
+  const scoreFields = source?.scoreFields ?? [];
   return {
     from,
     dir,
@@ -108,7 +126,11 @@ export async function planRefilter(options: RefilterOptions): Promise<RefilterPl
     manifest,
     origin,
     gaps: await readGaps(from),
-    scoreFields: readWith(origin.options, "the options").source?.scoreFields ?? [],
+    scoreFields,
+    flagAt: new Map([
+      ...own.map(({ name, flagAt }) => [name, flagAt] as const),
+      ...scoreFields.map((field) => [field.name, flagAtOf(field)] as const),
+    ]),
     made,
     wanted: wantedOf(made, options, from),
   };

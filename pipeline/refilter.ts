@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { DomainName } from "../core/domain.ts";
 import { hashOf } from "../core/hash.ts";
-import { type Calibration, type CascadeStep, flagAtOf, judge } from "../filters/index.ts";
+import { type Calibration, type CascadeStep, judge } from "../filters/index.ts";
 import {
   openScoreWriter,
   type ScoreSegment,
@@ -118,7 +118,7 @@ export async function calibrationOf(
   options: RefilterOptions,
 ): Promise<Calibration | null> {
   if (options.drop === undefined) return null;
-  const { from, manifest, origin, scoreFields } = plan;
+  const { from, manifest, origin, scoreFields, flagAt } = plan;
   const all = origin.documents.train <= CALIBRATE_ALL_BELOW ? Number.POSITIVE_INFINITY : CALIBRATE_ALL_BELOW;
   const samples = await sampleTable({
     dir: from,
@@ -128,7 +128,6 @@ export async function calibrationOf(
     onProgress: (documents) =>
       options.onProgress?.({ ...NO_PROGRESS, phase: "calibrate", documents, total: origin.documents.train }),
   });
-  const flagAt = new Map(scoreFields.map((field) => [field.name, flagAtOf(field)]));
   return calibrateOn(samples, {
     tokenizer: manifest.tokenizer,
     filters: manifest.filters.map((filter) =>

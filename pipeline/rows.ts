@@ -13,6 +13,7 @@ import {
   noText,
   type SourceOptions,
   textFieldsOf,
+  urlPathOf,
 } from "./records.ts";
 import { invalidUtf8At } from "./utf8.ts";
 
@@ -20,6 +21,7 @@ import { invalidUtf8At } from "./utf8.ts";
 export interface RowParser {
   readonly text: readonly FieldPath[];
   readonly domain: FieldPath | null;
+  readonly url: FieldPath | null;
   readonly scores: readonly FieldPath[];
   readonly maxBytes: number;
   /** The outcome of row `i` of `rows`; `columns` are the names of the table's columns. */
@@ -31,6 +33,7 @@ export function rowParser(source: string, options: SourceOptions = {}): RowParse
   const text = textFieldsOf(options);
   const maxBytes = maxDocumentBytesOf(options);
   const rule = domainRule(source, options);
+  const url = urlPathOf(options);
   const { paths: scoreFields, read: scoresOf } = fieldScores(options.scoreFields);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -49,6 +52,8 @@ export function rowParser(source: string, options: SourceOptions = {}): RowParse
       detail: `\`${rule.field!.name}\` is ${what}, which no domain is mapped to; name another field, or the domain of this input`,
     };
   };
+
+  const addressOf = (cell: Cell) => (cell instanceof Uint8Array ? lenient.decode(cell) : null);
 
   const parse: RowParser["parse"] = (rows, i, columns) => {
     const domain = domainOf(rows.domain?.[i]);
@@ -82,7 +87,8 @@ export function rowParser(source: string, options: SourceOptions = {}): RowParse
     if (typeof domain !== "string") return refuse(domain.code, domain.detail);
     const scores = scoresOf((_, f) => cellValue(rows.scores[f]?.[i]));
     if (scores !== undefined && "code" in scores) return refuse(scores.code, scores.detail);
-    return { source, line: rows.line + i, domain, text: decoded, ...(scores && { scores }) };
+    const address = url && { url: addressOf(rows.url?.[i]) };
+    return { source, line: rows.line + i, domain, text: decoded, ...address, ...(scores && { scores }) };
   };
-  return { text, domain: rule.field, scores: scoreFields, maxBytes, parse };
+  return { text, domain: rule.field, url, scores: scoreFields, maxBytes, parse };
 }

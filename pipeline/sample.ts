@@ -10,7 +10,8 @@ import { hashOf } from "../core/hash.ts";
 import type { CalibrationSample } from "../filters/index.ts";
 import type { Curator } from "./curator.ts";
 import type { InputFile } from "./inputs.ts";
-import { readSource, type SourceOptions } from "./source.ts";
+import { readScored } from "./own-scores.ts";
+import type { SourceOptions } from "./source.ts";
 
 /** No more files than this are opened for a sample. */
 const SAMPLE_FILES = 512;
@@ -40,7 +41,7 @@ export interface SampledDocument {
 export async function sampleScores(request: SampleRequest): Promise<CalibrationSample> {
   const { files, curator, source } = request;
   async function* read(file: InputFile): AsyncGenerator<Iterable<SampledDocument>> {
-    for await (const { documents } of readSource(file, source)) yield judgeEach(documents);
+    for await (const { documents } of readScored(file, source, curator)) yield judgeEach(documents);
   }
   function* judgeEach(documents: readonly Document[]): Generator<SampledDocument> {
     for (const document of documents) {

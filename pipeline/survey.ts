@@ -8,10 +8,11 @@ import { arrowRows } from "./arrow-message.ts";
 import type { SourceChunk } from "./batch.ts";
 import type { Curator } from "./curator.ts";
 import type { InputFile } from "./inputs.ts";
+import { readScored } from "./own-scores.ts";
 import { readParquetFooter } from "./parquet-footer.ts";
 import { collectSample, type SampledDocument } from "./sample.ts";
 import { isTable, type TableFormat } from "./sniff.ts";
-import { readSource, type SourceOptions } from "./source.ts";
+import type { SourceOptions } from "./source.ts";
 import { TableFile } from "./table-file.ts";
 
 /** What was looked at of one file. */
@@ -48,7 +49,7 @@ export async function surveyFiles(request: {
   async function* read(file: InputFile): AsyncGenerator<Iterable<SampledDocument>> {
     const look = new Look(file);
     looked.push(look);
-    for await (const chunk of readSource(file, source)) {
+    for await (const chunk of readScored(file, source, curator)) {
       let taken = 0;
       const judgeEach = function* (): Generator<SampledDocument> {
         for (const document of chunk.documents) {

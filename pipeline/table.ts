@@ -44,8 +44,8 @@ export async function* readTable(
     return;
   }
   try {
-    const { text, domain, scores, maxBytes } = parser;
-    const fields = { text, domain, scores, maxBytes };
+    const { text, domain, url, scores, maxBytes } = parser;
+    const fields = { text, domain, url, scores, maxBytes };
     for await (const piece of pieces(format, stored, fields, range)) {
       batch.bytesRead += piece.stored;
       read += piece.stored;

@@ -8,9 +8,10 @@ import type { Document } from "../core/document.ts";
 import { addAccounts } from "./account.ts";
 import type { Curator } from "./curator.ts";
 import type { Incident, Quarantined } from "./incidents.ts";
+import { readScored } from "./own-scores.ts";
 import type { Task } from "./plan.ts";
 import { Section } from "./section.ts";
-import { readSource, type SourceChunk, type SourceOptions } from "./source.ts";
+import type { SourceChunk, SourceOptions } from "./source.ts";
 import { committedSections, sectionFolder, TASK_START, taskFolder } from "./task-folder.ts";
 import type { SectionManifest, SectionStart, TaskManifest } from "./task-manifest.ts";
 
@@ -91,7 +92,7 @@ async function runSections(
     const fromLine = index === start.file ? start.line : 1;
     // A file that is read again from its start says all of these again, so they are kept for the section in which it ends.
     const incidents: Incident[] = [];
-    for await (const chunk of readSource(file, context.source, { fromLine, lend: true })) {
+    for await (const chunk of readScored(file, context.source, curator, { fromLine, lend: true })) {
       let tokens = 0;
       let dropped = 0;
       for (const record of inLineOrder(chunk)) {

@@ -31,6 +31,13 @@ export function curateFlags(args: Argv) {
       describe:
         "ads, fluency, gopher-quality, gopher-repetition, c4-quality, fineweb-quality or model files, comma between [ads,fluency for LLaMA-2's tokenizer, and rule sets that --drop names]",
     })
+    .option("filter", {
+      type: "string",
+      array: true,
+      describe:
+        "NAME=KIND:VALUE:high|low[,cut=N]…: a filter of your own; KIND is function, length, regex, url-domains or url-words (docs/filters.md)",
+    })
+    .option("url-field", { type: "string", describe: "field of the address, for filters that look at it" })
     .option("score-field", {
       type: "string",
       array: true,
@@ -78,13 +85,19 @@ export function curateOptions(args: CurateArguments) {
     eos: args.eos,
     source: sourceOptions(args),
     ...(args.filters !== undefined && { filters: list(args.filters) }),
+    ...(args.filter && { ownFilters: args.filter }),
     ...(args.applyTo && { applyTo: Object.fromEntries(applyTo) }),
   };
 }
 
 function sourceOptions(args: CurateArguments): SourceOptions {
   return {
-    ...given({ domainField: args.domainField, domain: args.domain, maxDocumentBytes: args.maxDocumentBytes }),
+    ...given({
+      domainField: args.domainField,
+      domain: args.domain,
+      maxDocumentBytes: args.maxDocumentBytes,
+      urlField: args.urlField,
+    }),
     ...(args.scoreField && { scoreFields: args.scoreField.map(parseScoreField) }),
     ...(args.text !== undefined && { textFields: list(args.text) }),
     ...(args.mapDomain && { domainMap: Object.fromEntries(pairs("map-domain", args.mapDomain)) }),

@@ -18,6 +18,11 @@ export const score = command({
         demandOption: true,
         describe: "files, folders or patterns",
       })
+      .option("why", {
+        type: "boolean",
+        default: false,
+        describe: "beside the scores what made them, where a filter of --filter can say so",
+      })
       .option("json", { type: "boolean", default: true, describe: "JSON lines are the only form" }),
   async run(args) {
     const pipeline = await import("../pipeline/index.ts");
@@ -28,11 +33,12 @@ export const score = command({
       files,
       options.source,
       await pipeline.curateSetup(options),
+      { why: args.why },
     ))
       switch (line.kind) {
         case "scores": {
-          const { source, line: number, domain, scores } = line;
-          if (!process.stdout.write(`${JSON.stringify({ source, line: number, domain, ...scores })}\n`))
+          const { source, line: number, domain, scores, why } = line;
+          if (!process.stdout.write(`${JSON.stringify({ source, line: number, domain, ...scores, why })}\n`))
             await once(process.stdout, "drain");
           break;
         }

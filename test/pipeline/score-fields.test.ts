@@ -168,8 +168,7 @@ test("edu=1:flagged drops exactly what lies below the cut, in the domains that -
     build({ ...WITH_EDU, source: uncut, out: join(root, "no-cut"), drop: "edu=0.5:flagged" }),
     {
       code: "ERR_CALIBRATION",
-      message:
-        /a score field flags nothing unless it has a cut; give it one \(cut=VALUE\), or write edu=0\.5:documents/,
+      message: /without a cut it flags nothing; give it one \(cut=VALUE\), or write edu=0\.5:documents/,
     },
   );
 });
