@@ -15,6 +15,7 @@ import { exportShards } from "./export.ts";
 import { importTokens } from "./import.ts";
 import { inspect } from "./inspect.ts";
 import { ledger } from "./ledger.ts";
+import { moeConvert } from "./moe-convert.ts";
 import { pack } from "./pack.ts";
 import { reference } from "./reference.ts";
 import { replay } from "./replay.ts";
@@ -45,6 +46,7 @@ const COMMANDS: readonly CommandModule[] = [
   reweight,
   trainFilter,
   evaluateFilter,
+  moeConvert,
   doctor,
 ];
 

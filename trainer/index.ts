@@ -3,6 +3,7 @@ export { type ConnectOptions, connectTrainer, TrainerClient } from "./client.ts"
 export { ConnectionLost, type HostHandler, type HostOptions } from "./conversation.ts";
 export { type Host, openHost } from "./host.ts";
 export { runTrainer, type TrainerHooks } from "./loop.ts";
+export { convertToMoe, type MoeReport } from "./moe-convert.ts";
 export {
   type Acknowledgement,
   ADDRESS_VARIABLE,

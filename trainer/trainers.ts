@@ -23,8 +23,29 @@ function embedded(flags: readonly string[]): TrainerCommand {
   return { command: process.execPath, arguments: [path, ...flags] };
 }
 
-/** Python from HEADRACE_PYTHON or the path; the package as installed, else the one that comes with headrace. */
 function torch(flags: readonly string[]): TrainerCommand {
+  return pythonCommand({
+    subject: "trainer torch",
+    module: "headrace.train",
+    needs: ["numpy", "torch"],
+    arguments: flags,
+    otherwise: "use --trainer embedded",
+  });
+}
+
+/**
+ * A module of the Python package as a command: Python from HEADRACE_PYTHON or the path; the package as installed, else the one that comes with
+ * headrace. Throws ERR_RUNTIME, naming `subject`, where Python or a module that it `needs` is missing.
+ */
+export function pythonCommand(of: {
+  readonly subject: string;
+  /** `python -m` this. */
+  readonly module: string;
+  readonly needs: readonly string[];
+  readonly arguments: readonly string[];
+  /** What else a person may do. */
+  readonly otherwise?: string;
+}): TrainerCommand & { readonly arguments: readonly string[] } {
   const python = process.env["HEADRACE_PYTHON"] ?? "python3";
   const found = (module: string): boolean =>
     spawnSync(
@@ -37,15 +58,15 @@ function torch(flags: readonly string[]): TrainerCommand {
   if (spawnSync(python, ["-c", "pass"], { stdio: "ignore" }).status !== 0)
     throw new HeadraceError(
       "ERR_RUNTIME",
-      `trainer torch needs Python, and ${JSON.stringify(python)} does not run; install it or set HEADRACE_PYTHON`,
+      `${of.subject} needs Python, and ${JSON.stringify(python)} does not run; install it or set HEADRACE_PYTHON`,
     );
-  const missing = ["numpy", "torch"].find((module) => !found(module));
+  const missing = of.needs.find((module) => !found(module));
   if (missing)
     throw new HeadraceError(
       "ERR_RUNTIME",
-      `trainer torch needs ${missing}, which ${python} does not have; run "${python} -m pip install numpy torch" or set HEADRACE_PYTHON, or use --trainer embedded`,
+      `${of.subject} needs ${missing}, which ${python} does not have; run "${python} -m pip install ${of.needs.join(" ")}" or set HEADRACE_PYTHON${of.otherwise ? `, or ${of.otherwise}` : ""}`,
     );
-  const command = { command: python, arguments: ["-m", "headrace.train", ...flags] };
+  const command = { command: python, arguments: ["-m", of.module, ...of.arguments] };
   if (found("headrace.train")) return command;
   const path = beside("./python", "../../trainer/python");
   const before = process.env["PYTHONPATH"];

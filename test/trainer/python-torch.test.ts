@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { it } from "node:test";
 import { python, ROOT } from "../support.ts";
 
-const pytest = python("numpy", "torch", "pytest");
+const pytest = python("numpy", "torch", "pytest", "safetensors", "transformers");
 
 it("its own tests pass", { skip: pytest.missing }, () => {
-  const flags = ["-q", "-p", "no:cacheprovider", "tests/test_train.py"];
+  const flags = ["-q", "-p", "no:cacheprovider", "tests/test_train.py", "tests/test_moe.py"];
   const { status, stdout } = spawnSync(pytest.command, ["-B", "-m", "pytest", ...flags], {
     cwd: join(ROOT, "trainer/python"),
     encoding: "utf8",

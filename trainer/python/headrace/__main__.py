@@ -13,12 +13,21 @@ from .reweighting import reweight
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Does what the command line says and prints one JSON line; an error is one line and status 1."""
-    parser = argparse.ArgumentParser(prog="python -m headrace", description="The Python half of headrace.")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["moe-convert"]:
+        from .moe_convert import main as moe_convert  # needs torch, which the others do without
+
+        return moe_convert(given[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m headrace",
+        description="The Python half of headrace.",
+        epilog="moe-convert: a LLaMA-MoE out of a dense LLaMA (needs torch and safetensors)",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("reweight", help="append the stage that a loss report leads to")
     command.add_argument("run", help="run folder, with schedule.json")
     command.add_argument("--report", required=True, help="loss report (headrace-report/1), a file")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     try:
         print(canonical_json(_reweight(options.run, options.report)))
     except HeadraceError as error:

@@ -1,4 +1,4 @@
-"""A dense LLaMA in PyTorch: RMSNorm, rotary positions, grouped-query attention, SwiGLU. The same code on CPU and CUDA.
+"""A LLaMA in PyTorch, dense or with experts: RMSNorm, rotary positions, grouped-query attention, SwiGLU. The same code on CPU and CUDA.
 
 Promises a loss whose memory does not grow with rows times vocabulary. Gives up on document masks: attention crosses documents, as in LLaMA-MoE.
 """
@@ -6,13 +6,15 @@ Promises a loss whose memory does not grow with rows times vocabulary. Gives up 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .errors import HeadraceError
+from .moe_layer import MoeLayer, MoeShape
 
 _LOSS_TOKENS = 256
 """Tokens whose logits are held at a time: few enough that they stay near the CPU, enough to keep a GPU's matrix product busy."""
@@ -34,6 +36,10 @@ class Shape:
     """Whether input and output embeddings are one matrix."""
     theta: float = 10_000.0
     """Base of the rotary angles; LLaMA (arXiv 2302.13971)."""
+    eps: float = 1e-5
+    """Added to the mean square in the norms; LLaMA-2."""
+    moe: Optional[MoeShape] = None
+    """Experts in place of the SwiGLU layer, whose width `hidden` then only says where they came from."""
 
     def check(self) -> None:
         """Raises ERR_ARGUMENT when the sizes do not fit each other."""
@@ -46,6 +52,27 @@ class Shape:
             )
         if self.heads % self.kv_heads:
             raise HeadraceError("ERR_ARGUMENT", f"{self.kv_heads} kv-heads do not divide {self.heads} heads")
+        moe = self.moe
+        if moe and not (1 <= moe.select <= moe.experts and moe.size >= 1 and moe.residual >= 0):
+            raise HeadraceError(
+                "ERR_ARGUMENT", f"{moe.select} of {moe.experts} experts of {moe.size} neurons cannot be chosen"
+            )
+
+
+def shape_of(record: Dict[str, Any]) -> Shape:
+    """The shape that `dataclasses.asdict` made a record of."""
+    moe = record.get("moe")
+    return Shape(**{**record, "moe": MoeShape(**moe) if moe else None})
+
+
+class Loss(NamedTuple):
+    """What rows cost."""
+
+    nats: Tensor
+    """Cross-entropy summed over the tokens, float64."""
+    tokens: int
+    balance: Tensor
+    """The experts' balance losses summed over the layers, float32; 0 for a dense model. Not in `nats`."""
 
 
 def hidden_of(dim: int) -> int:
@@ -63,51 +90,76 @@ class Llama(nn.Module):
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.dim)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.norm = nn.RMSNorm(shape.dim, eps=1e-5)
+        self.norm = nn.RMSNorm(shape.dim, eps=shape.eps)
         self.output = nn.Linear(shape.dim, shape.vocabulary, bias=False)
+        self.recompute = False
+        """Whether training keeps each block's input alone and computes the rest again when the gradient needs it."""
         for name, parameter in self.named_parameters():
-            if parameter.dim() > 1:
+            if parameter.dim() > 1 and not name.endswith("router.noise.weight"):
                 # The branches that are added to the residual stream start smaller, so that depth does not widen it (GPT-2).
-                scale = (2 * shape.layers) ** -0.5 if name.endswith(("out.weight", "down.weight")) else 1.0
+                scale = (2 * shape.layers) ** -0.5 if name.endswith(("out.weight", "down.weight", "down")) else 1.0
                 nn.init.normal_(parameter, std=0.02 * scale)
         if shape.tied:
             self.output.weight = self.embedding.weight
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Hidden states (rows, width, dim) of tokens (rows, width)."""
+        return self.states(tokens).hidden
+
+    def states(self, tokens: Tensor) -> States:
+        """Hidden states of tokens (rows, width), and how the experts were used."""
         x = self.embedding(tokens)
         rotation = _rotation(tokens.shape[1], self.shape.dim // self.shape.heads, self.shape.theta, x.device)
+        balance = x.new_zeros((), dtype=torch.float32)
+        loads: List[Tensor] = []
         for block in self.blocks:
-            x = block(x, rotation)
-        hidden: Tensor = self.norm(x)
-        return hidden
+            if self.recompute and torch.is_grad_enabled():
+                x, own, load = checkpoint(block, x, rotation, use_reentrant=False)
+            else:
+                x, own, load = block(x, rotation)
+            if load is not None:
+                balance = balance + own
+                loads.append(load)
+        return States(self.norm(x), balance, torch.stack(loads) if loads else None)
 
-    def loss_sum(self, rows: Tensor) -> Tuple[Tensor, int]:
-        """Nats summed over every token of rows (n, width) given those before it, and how many: a row's first token has none. float64."""
-        hidden = self(rows[:, :-1]).flatten(0, 1)
+    def loss_sum(self, rows: Tensor) -> Loss:
+        """The loss of every token of rows (n, width) given those before it: a row's first token has none."""
+        states = self.states(rows[:, :-1])
         targets = rows[:, 1:].reshape(-1)
-        total: Tensor = _LossSum.apply(hidden, self.output.weight, targets)  # type: ignore[no-untyped-call]
-        return total, targets.numel()
+        total: Tensor = _LossSum.apply(states.hidden.flatten(0, 1), self.output.weight, targets)  # type: ignore[no-untyped-call]
+        return Loss(total, targets.numel(), states.balance)
+
+
+class States(NamedTuple):
+    """What a model makes of tokens."""
+
+    hidden: Tensor
+    balance: Tensor
+    loads: Optional[Tensor]
+    """Tokens of each expert by layer, (layers, experts) int64; each layer's sum to tokens x selected."""
 
 
 class Block(nn.Module):
-    """Attention, then SwiGLU, each normalised before and added after."""
+    """Attention, then SwiGLU or experts, each normalised before and added after."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         head = shape.dim // shape.heads
         self.heads, self.kv_heads = shape.heads, shape.kv_heads
-        self.attention_norm = nn.RMSNorm(shape.dim, eps=1e-5)
+        self.attention_norm = nn.RMSNorm(shape.dim, eps=shape.eps)
         self.query = nn.Linear(shape.dim, shape.heads * head, bias=False)
         self.key = nn.Linear(shape.dim, shape.kv_heads * head, bias=False)
         self.value = nn.Linear(shape.dim, shape.kv_heads * head, bias=False)
         self.out = nn.Linear(shape.heads * head, shape.dim, bias=False)
-        self.mlp_norm = nn.RMSNorm(shape.dim, eps=1e-5)
-        self.gate = nn.Linear(shape.dim, shape.hidden, bias=False)
-        self.up = nn.Linear(shape.dim, shape.hidden, bias=False)
-        self.down = nn.Linear(shape.hidden, shape.dim, bias=False)
+        self.mlp_norm = nn.RMSNorm(shape.dim, eps=shape.eps)
+        self.moe = MoeLayer(shape.dim, shape.moe) if shape.moe else None
+        if self.moe is None:
+            self.gate = nn.Linear(shape.dim, shape.hidden, bias=False)
+            self.up = nn.Linear(shape.dim, shape.hidden, bias=False)
+            self.down = nn.Linear(shape.hidden, shape.dim, bias=False)
 
-    def forward(self, x: Tensor, rotation: Tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, rotation: Tuple[Tensor, Tensor]) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
+        """Hidden states, and of experts the balance loss and the load."""
         normal = self.attention_norm(x)
         query = _rotated(_split(self.query(normal), self.heads), rotation)
         key = _rotated(_split(self.key(normal), self.kv_heads), rotation)
@@ -118,8 +170,10 @@ class Block(nn.Module):
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.out(mixed.transpose(1, 2).flatten(2))
         normal = self.mlp_norm(x)
-        after: Tensor = x + self.down(F.silu(self.gate(normal)) * self.up(normal))
-        return after
+        if self.moe is not None:
+            mixture = self.moe(normal)
+            return x + mixture.hidden, mixture.balance, mixture.load
+        return x + self.down(F.silu(self.gate(normal)) * self.up(normal)), None, None
 
 
 def _split(x: Tensor, heads: int) -> Tensor:

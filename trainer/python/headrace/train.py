@@ -1,4 +1,4 @@
-"""The reference trainer: a small LLaMA that headrace drives. `python -m headrace.train`, alone or under torchrun; CPU or CUDA, the same code.
+"""The reference trainer: a LLaMA, dense or with experts, that headrace drives. `python -m headrace.train`, alone or under torchrun; CPU or CUDA, the same code.
 
 Optimiser and schedule are LLaMA-MoE's (arXiv 2406.16554, scripts/cpt): AdamW .9/.95, weight decay .1 off the norms, clip 1.0, linear warm-up,
 cosine clamped at a tenth. On CPU a run that was killed ends with the losses, to the last bit, of one that was not (the same number of threads).
@@ -29,12 +29,13 @@ from . import __version__, loop
 from .client import Client, Welcome, connect
 from .commit import write_whole
 from .errors import HeadraceError
+from .keys import key_of
 from .losses import LossSum
 from .manifest import read_manifest
 from .sampler import Batch
 from .schedule import read_schedule
 from .torch_group import TorchGroup
-from .torch_llama import Llama, Shape, hidden_of
+from .torch_llama import Llama, Shape, hidden_of, shape_of
 
 FORMAT = "headrace-torch/1"
 SUFFIX = ".pt"
@@ -64,6 +65,17 @@ def learning_rate(settings: Settings, batch: int) -> float:
     return settings.peak * max(settings.least, 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+def noise_seed(seed: int, batch: int, rank: int, step: int) -> int:
+    """What torch's generator begins with for one step of one rank, 64 bits."""
+    key = key_of("noise", seed, batch, rank, step)
+    return key.k0 | key.k1 << 32
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch says that a device, or the CPU's allocator, has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
 class TorchTrainer(loop.Trainer):
     """A LLaMA, its optimiser and its checkpoints."""
 
@@ -77,37 +89,65 @@ class TorchTrainer(loop.Trainer):
         group: Optional[loop.Group] = None,
         micro_batch: Optional[int] = None,
         checkpoint_batches: Optional[int] = None,
+        origin: Optional[str] = None,
+        recompute: bool = False,
     ) -> None:
-        """`run` is the hash of the schedule's header: checkpoints of another are refused; None takes any, with the shape it has."""
+        """`origin` is a model's folder to begin with instead of random weights; `recompute` trades time for memory (`Llama.recompute`). `run` is the hash of the schedule's header: checkpoints of another are refused; None takes any, with the shape it has."""
         self.settings = settings
         self.device = torch.device(device)
         self.run = run
         self.group = group or loop.Group()
         self.micro_batch = micro_batch
         self.checkpoint_batches = checkpoint_batches
+        self.origin = origin
+        self.recompute = recompute
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
+        self.seed = seed
         torch.manual_seed(seed)
         self._build(shape)
 
     def _build(self, shape: Shape) -> None:
-        self.model = Llama(shape).to(self.device)
+        self.model = Llama(shape)
+        if self.origin is not None:
+            from .model_folder import load_into, read_shape  # needs safetensors, which nothing else here does
+
+            if shape == read_shape(self.origin):
+                load_into(self.model, self.origin)
+        self.model.recompute = self.recompute
+        self.model.to(self.device)
         matrices = [parameter for parameter in self.model.parameters() if parameter.dim() > 1]
         others = [parameter for parameter in self.model.parameters() if parameter.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": self.settings.decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=self.settings.peak, betas=(0.9, 0.95), eps=1e-8)
 
     def train(self, batch: Batch) -> loop.Trained:
-        """One optimiser step over the rank's micro-batches. Raises ERR_LOSS, before the model is changed, when the loss or the gradient is not finite."""
+        """One optimiser step over the rank's micro-batches. Raises, before the model is changed, ERR_LOSS when the loss or the gradient is not
+        finite, and ERR_TRAINER when memory does not suffice."""
+        try:
+            return self._train(batch)
+        except RuntimeError as cause:
+            if not is_out_of_memory(cause):
+                raise
+            rows, width = batch.steps.shape[1:]
+            raise HeadraceError(
+                "ERR_TRAINER",
+                f"{self.device} has no memory for {rows} rows of {width} tokens in batch {batch.index}; lower --micro-batch or give --recompute, and run again: the last checkpoint is whole",
+            ) from cause
+
+    def _train(self, batch: Batch) -> loop.Trained:
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         steps = batch.steps
         tokens = self.group.world * steps.shape[0] * steps.shape[1] * (steps.shape[2] - 1)
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for rows in steps:
+        for step, rows in enumerate(steps):
+            # The noise of routing depends on the batch and the place in it alone, so a run that goes on makes the same.
+            torch.manual_seed(noise_seed(self.seed, batch.index, self.group.rank, step))
             with self._precision():
-                loss, _ = self.model.loss_sum(self._on_device(rows))
-            (loss / tokens).backward()
-            total += loss.detach()
+                loss = self.model.loss_sum(self._on_device(rows))
+            # The balance losses are means over micro-batches and ranks, as they are in the published trainer.
+            (loss.nats / tokens + loss.balance / (len(steps) * self.group.world)).backward()
+            total += loss.nats.detach()
         if self.group.world > 1:
             distributed.all_reduce(total)
             for parameter in self.model.parameters():
@@ -129,8 +169,8 @@ class TorchTrainer(loop.Trainer):
         """The loss of rows (n, width)."""
         self.model.eval()
         with torch.no_grad(), self._precision():
-            total, tokens = self.model.loss_sum(self._on_device(rows))
-        return LossSum(float(total), tokens)
+            loss = self.model.loss_sum(self._on_device(rows))
+        return LossSum(float(loss.nats), loss.tokens)
 
     def save(self, checkpoints: str, state: Dict[str, Any]) -> None:
         """Saves model, optimiser and sampler state whole, and deletes all but this checkpoint and the one before."""
@@ -157,16 +197,16 @@ class TorchTrainer(loop.Trainer):
             return None
         content = torch.load(path, map_location=self.device, weights_only=True)
         if self.run is None:
-            self._build(Shape(**content["shape"]))
+            self._build(shape_of(content["shape"]))
         elif content["run"] != self.run:
             raise HeadraceError(
                 "ERR_TRAINER",
                 f"checkpoint {path} belongs to the run {str(content['run'])[:16]}…, this is {self.run[:16]}…; move it away to train from the start",
             )
-        elif Shape(**content["shape"]) != self.model.shape:
+        elif shape_of(content["shape"]) != self.model.shape:
             raise HeadraceError(
                 "ERR_TRAINER",
-                f"checkpoint {path} holds a model of {_described(Shape(**content['shape']))}, asked for is {_described(self.model.shape)}; give the flags that it was made with",
+                f"checkpoint {path} holds a model of {_described(shape_of(content['shape']))}, asked for is {_described(self.model.shape)}; give the flags that it was made with",
             )
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
@@ -226,7 +266,18 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tied", action="store_true", help="one matrix for input and output embeddings")
     parser.add_argument("--lr", type=float, default=1e-2, help="peak learning rate (0.01, for the size above)")
     parser.add_argument("--warmup", type=int, help="batches of warm-up (100, at most a tenth of the run)")
-    parser.add_argument("--seed", type=int, default=1227, help="seed of the first weights (1227)")
+    parser.add_argument(
+        "--seed", type=int, default=1227, help="seed of the first weights, and of the noise of routing (1227)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        metavar="FOLDER",
+        help="begin with a model in Hugging Face's layout, dense or of moe-convert; sizes are its own",
+    )
+    parser.add_argument(
+        "--recompute", action="store_true", help="compute blocks again in the backward pass: less memory, more time"
+    )
     parser.add_argument("--micro-batch", type=int, help="rows of one step of one rank (its whole share)")
     parser.add_argument(
         "--checkpoint-batches", type=int, help="batches between checkpoints, beside those at each report"
@@ -240,17 +291,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def make_trainer(options: argparse.Namespace, welcome: Welcome, group: loop.Group) -> TorchTrainer:
     """The trainer that flags and the host ask for. Raises ERR_ARGUMENT."""
-    vocabulary = read_manifest(welcome.shards).tokenizer["vocabularySize"]
-    shape = Shape(
-        vocabulary=vocabulary,
-        dim=options.dim,
-        layers=options.layers,
-        heads=options.heads,
-        kv_heads=options.kv_heads or options.heads,
-        hidden=options.hidden or hidden_of(options.dim),
-        tied=options.tied,
-    )
-    shape.check()
+    tokenizer = read_manifest(welcome.shards).tokenizer
+    shape = sizes(options, tokenizer["vocabularySize"])
+    if options.origin is not None:
+        check_tokenizer(options.origin, tokenizer, welcome.shards)
     warmup = min(100, welcome.batches // 10) if options.warmup is None else options.warmup
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if options.device == "cuda" else options.device
     return Told(
@@ -262,7 +306,45 @@ def make_trainer(options: argparse.Namespace, welcome: Welcome, group: loop.Grou
         group=group,
         micro_batch=options.micro_batch,
         checkpoint_batches=options.checkpoint_batches,
+        origin=options.origin,
+        recompute=options.recompute,
     )
+
+
+def sizes(options: argparse.Namespace, vocabulary: int) -> Shape:
+    """The shape of a model's folder, or of the flags for sizes."""
+    if options.origin is not None:
+        from .model_folder import read_shape
+
+        return read_shape(options.origin)
+    shape = Shape(
+        vocabulary=vocabulary,
+        dim=options.dim,
+        layers=options.layers,
+        heads=options.heads,
+        kv_heads=options.kv_heads or options.heads,
+        hidden=options.hidden or hidden_of(options.dim),
+        tied=options.tied,
+    )
+    shape.check()
+    return shape
+
+
+def check_tokenizer(folder: str, tokenizer: Dict[str, Any], shards: str) -> None:
+    """Whether a model's folder and shards go by one tokenizer: as many ids, or, where moe-convert recorded it, the same hash and enough ids. Raises ERR_TRAINER."""
+    from .model_folder import read_config
+
+    config = read_config(folder)
+    size, sha256 = config.get("vocab_size"), (config.get("headrace_conversion") or {}).get("tokenizer")
+    wrong = None
+    if size < tokenizer["vocabularySize"] or (sha256 is None and size != tokenizer["vocabularySize"]):
+        wrong = f"has {size} token ids and the tokenizer of {shards} {tokenizer['vocabularySize']}"
+    elif sha256 is not None and sha256 != tokenizer["sha256"]:
+        wrong = f"was converted with the tokenizer {sha256[:12]}… and {shards} was built with {tokenizer['name']} ({tokenizer['sha256'][:12]}…)"
+    if wrong:
+        raise HeadraceError(
+            "ERR_TRAINER", f"the model in {folder} {wrong}; build the shards with the model's tokenizer"
+        )
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -73,18 +73,18 @@ def test_the_loss_by_stretches_has_the_value_and_the_gradient_of_the_whole(tied)
         parameter.data *= 5
     # 2 x 299 targets: three stretches, the last one short.
     rows = torch.randint(0, 50, (2, 300))
-    total, tokens = model.loss_sum(rows)
+    total, tokens, balance = model.loss_sum(rows)
     total.backward()
     found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
     expected = direct_loss(model, rows)
     expected.backward()
-    assert tokens == 598
+    assert (tokens, float(balance)) == (598, 0)
     assert math.isclose(float(total.detach()), float(expected.detach()), rel_tol=1e-6)
     for name, parameter in model.named_parameters():
         assert torch.allclose(found[name], parameter.grad, rtol=1e-4, atol=1e-4), name
     with torch.no_grad():
-        assert float(model.loss_sum(rows)[0]) == float(total)
+        assert float(model.loss_sum(rows).nats) == float(total)
 
 
 def test_a_token_sees_those_before_it_and_not_those_after():
@@ -344,3 +344,72 @@ def test_without_a_host_the_trainer_says_what_to_do(monkeypatch, capsys):
     monkeypatch.delenv("HEADRACE_ADDRESS", raising=False)
     assert main(FLAGS) == 1
     assert "HEADRACE_ADDRESS and HEADRACE_TOKEN are not set" in capsys.readouterr().err
+
+
+def write_moe(folder, vocabulary=512):
+    """A model with experts, converted from a dense one of the tests' shape."""
+    pytest.importorskip("safetensors")
+    from headrace.model_folder import write_model
+    from headrace.moe_convert import convert
+
+    torch.manual_seed(3)
+    shape = Shape(vocabulary=vocabulary, dim=16, layers=2, heads=2, kv_heads=1, hidden=32)
+    write_model(folder / "dense", shape, ((name, p.detach()) for name, p in Llama(shape).named_parameters()))
+    convert(folder / "dense", folder / "moe", 8, 2, "independent-random", tokenizer="0" * 64)
+    return ["--from", str(folder / "moe"), "--device", "cpu", "--threads", "1", "--lr", "0.01", "--micro-batch", "4"]
+
+
+def test_experts_learn_and_a_killed_run_of_them_ends_with_the_same_losses(tmp_path, monkeypatch):
+    flags = write_moe(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    _, welcome = make_run(tmp_path / "one")
+    undisturbed, status = serve(tmp_path / "s0", welcome, flags)
+    losses = losses_of(undisturbed)
+    assert status == 0 and losses[7] < losses[0] - 0.1
+
+    _, welcome = make_run(tmp_path / "two")
+    real = TorchTrainer.train
+
+    def dying(self, batch):
+        if batch.index == 5:
+            raise HeadraceError("ERR_TRAINER", "pulled the plug")
+        return real(self, batch)
+
+    monkeypatch.setattr(TorchTrainer, "train", dying)
+    assert serve(tmp_path / "s1", welcome, flags)[1] == 1
+    monkeypatch.undo()
+    # What is computed again in the backward pass changes nothing.
+    second, status = serve(tmp_path / "s2", welcome, [*flags, "--recompute"])
+    assert status == 0
+    assert losses_of(second) == {k: losses[k] for k in range(4, 8)}
+    assert second.said("report")[-1]["report"] == undisturbed.said("report")[-1]["report"]
+
+
+def test_a_model_of_another_tokenizer_and_a_device_that_is_full_end_in_one_line(tmp_path, capsys, monkeypatch):
+    flags = write_moe(tmp_path, vocabulary=100)
+    (tmp_path / "one").mkdir()
+    run, welcome = make_run(tmp_path / "one")
+    assert serve(tmp_path / "s0", welcome, flags)[1] == 1
+    assert "has 100 token ids and the tokenizer of" in capsys.readouterr().err
+    (tmp_path / "other").mkdir()
+    flags = write_moe(tmp_path / "other")
+    path = tmp_path / "other" / "moe" / "config.json"
+    path.write_text(path.read_text().replace("0" * 64, "1" * 64))
+    assert serve(tmp_path / "s1", welcome, flags)[1] == 1
+    assert "was converted with the tokenizer 111111111111… and" in capsys.readouterr().err
+
+    def full(self, batch):
+        if batch.index == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, batch)
+
+    real = TorchTrainer._train
+    monkeypatch.setattr(TorchTrainer, "_train", full)
+    assert serve(tmp_path / "s2", welcome)[1] == 1
+    error = capsys.readouterr().err
+    assert error.startswith(
+        "cpu has no memory for 8 rows of 16 tokens in batch 3; lower --micro-batch or give --recompute"
+    )
+    assert error.count("\n") == 1
+    assert os.listdir(os.path.join(run, "checkpoints")) == ["00000002.pt"]
