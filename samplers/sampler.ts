@@ -13,6 +13,7 @@ import { openPieces } from "../shards/pack/pieces.ts";
 import { packFolder, readPack } from "../shards/pack/plan.ts";
 import { tokenArray } from "../shards/schema.ts";
 import { openStream } from "../shards/stream.ts";
+import { checkRanges, type LossMaskOptions, lossMask } from "./loss-mask.ts";
 import { openPlan, type Plan, rankPositions } from "./plan.ts";
 import { boundariesOf, positionsOf } from "./row-shape.ts";
 import { concatRows, packedRows, type RowSource } from "./row-source.ts";
@@ -38,6 +39,8 @@ export interface SamplerOptions {
   readonly accumulation?: number;
   /** How long `batch` waits for a stage that decides it, in seconds; 0: throw at once. Default 600 with `run`, 0 with `schedule`. */
   readonly waitSeconds?: number;
+  /** What `lossMask` masks beside padding and a row's first token. */
+  readonly mask?: LossMaskOptions;
   /** Where the iterator begins, default 0; or a state from `state()`, which the schedule must extend. */
   readonly from?: number | SamplerState;
 }
@@ -65,6 +68,8 @@ export interface SampleBatch {
   readonly domains: Uint16Array;
   readonly epochs: Uint32Array;
   readonly rowNumbers: Uint32Array;
+  /** Whether the rows are those of a pack plan. */
+  readonly packed: boolean;
   /** Served hash of these rows, 16 hex digits; the parts of all ranks add up to the batch's (addServed). */
   readonly served: string;
   /** Where documents start in a row, of a packed row the pieces of them: ascending, in [0, width). Reads the shards' offsets, or the pack plan, when called. */
@@ -75,6 +80,8 @@ export interface SampleBatch {
   boundaries(row: number): readonly number[];
   /** Each token's distance from the start of its document, or of the row or padding where that is nearer. */
   positionIds(row: number): Int32Array;
+  /** 1 for each token of a row that counts as a target, as the sampler's `mask` says; 0 for padding and the first token always. */
+  lossMask(row: number): Uint8Array;
 }
 
 /** Batches of a schedule, by index or one after another. */
@@ -116,6 +123,9 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
   if (typeof from === "object") requireExtends(schedule, from);
 
   const names = header.domains.map(({ name }) => name);
+  const { mask = {} } = options;
+  const within = mask.withinDocuments ?? header.packing === "packed";
+  checkRanges(mask.ranges, names);
   const keys = servedKeys(names);
   const files = openFilePool();
   const sources = await openSources(shards, manifest, schedule, files);
@@ -167,11 +177,20 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
       domains,
       epochs,
       rowNumbers,
+      packed: header.packing === "packed",
       served: servedHash(keys, { domains, epochs, rows: rowNumbers }),
       documentStarts: (row) => sourceOf(row).documentStarts(starts[row]!, width),
       stretches: (row) => sourceOf(row).stretches(starts[row]!, width),
       boundaries,
       positionIds: (row) => positionsOf(boundaries(row)),
+      lossMask: (row) =>
+        lossMask({
+          tokens: tokens.subarray(row * width, (row + 1) * width),
+          stretches: sourceOf(row).stretches(starts[row]!, width),
+          starts: within ? sourceOf(row).documentStarts(starts[row]!, width) : [],
+          bos: mask.bos === false ? manifest.tokenizer.bos : null,
+          ranges: mask.ranges?.[names[domains[row]!]!] ?? [],
+        }),
     };
   }
 

@@ -245,6 +245,16 @@ async function writeReferences(out: string): Promise<ShardManifest> {
   return await readManifest(out);
 }
 
+const RANGES = {
+  web: [
+    [0, 3],
+    [30, 77],
+    [77, 78],
+    [1990, 4000],
+  ],
+  books: [[5, 600]],
+} as const;
+
 function sameShards(kind: string, make: (dir: string) => Promise<ShardManifest>): void {
   const shards = join(dir, kind, "shards");
   const run = join(dir, kind, "run");
@@ -278,8 +288,9 @@ function sameShards(kind: string, make: (dir: string) => Promise<ShardManifest>)
   async function sameRows(run: string): Promise<void> {
     const batches = [0, 7, 19];
     const shares = [
-      { rank: 0, world: 1, microBatch: 12 },
-      { rank: 2, world: 3, microBatch: 2 },
+      { rank: 0, world: 1, microBatch: 12, mask: {} },
+      { rank: 2, world: 3, microBatch: 2, mask: { withinDocuments: true, bos: false } },
+      { rank: 0, world: 1, microBatch: 12, mask: { withinDocuments: false, ranges: RANGES } },
     ];
     const answers = ask(shares.map((share) => ({ ask: "sample", run, shards, batches, ...share })));
     for (const [i, share] of shares.entries()) {
@@ -293,6 +304,7 @@ function sameShards(kind: string, make: (dir: string) => Promise<ShardManifest>)
           served: batch.served,
           documentStarts: Array.from({ length: batch.rows }, (_, row) => [...batch.documentStarts(row)]),
           boundaries: Array.from({ length: batch.rows }, (_, row) => [...batch.boundaries(row)]),
+          masks: Array.from({ length: batch.rows }, (_, row) => [...batch.lossMask(row)]),
           positions: Array.from({ length: batch.rows }, (_, row) => [...batch.positionIds(row)]),
         });
       }

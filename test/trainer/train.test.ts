@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { sha256File } from "../../core/hash.ts";
-import { readSchedule, verifyReplay } from "../../samplers/index.ts";
+import { openSampler, readSchedule, verifyReplay } from "../../samplers/index.ts";
+import { packShards } from "../../shards/index.ts";
+import { loadNewest } from "../../trainer/embedded/checkpoint.ts";
 import { connectTrainer, runTrainer, type TrainReport, train } from "../../trainer/index.ts";
 import { writeTinyShards } from "../samplers/tiny.ts";
 import { temporaryFolder } from "../support.ts";
@@ -49,6 +51,26 @@ describe("train", () => {
     );
     assert.equal(readFileSync(join(goodRun, "served.log"), "utf8").split("\n").length, 21);
     assert.ok(Math.abs(Object.values(good.shares).reduce((a, b) => a + b) - 1) < 1e-12);
+  });
+
+  it("trains on packed rows, which end in a replay like others, and learns no padding", async () => {
+    const shards = join(dir, "shards");
+    await packShards(shards, { rowTokens: 50 });
+    const asked = options("good", { trainer: "embedded", packing: "packed", policy: "uniform" });
+    const report = await train({ ...asked, rowTokens: 50, tokens: 12 * 50 * 20, everyTokens: 12 * 50 * 20 });
+    assert.equal(report.batches, 20);
+    const { differences } = await verifyReplay(asked.out, shards);
+    assert.deepEqual(differences, []);
+    const sampler = await openSampler({ shards, run: asked.out });
+    let targets = 0;
+    for await (const batch of sampler)
+      for (let row = 0; row < batch.rows; row++) targets += batch.lossMask(row).reduce((a, b) => a + b, 0);
+    sampler.close();
+    assert.ok(targets < 0.8 * 20 * 12 * 50, "hardly a row was padded, so the test says nothing about it");
+    const loaded = await loadNewest(join(asked.out, "checkpoints"), () => {});
+    const { single } = loaded!.model.arrays();
+    const met = single.reduce((sum, count) => sum + count, 0);
+    assert.equal(met, targets);
   });
 
   it("does nothing when the run is finished, and says the same of it", async () => {

@@ -29,10 +29,17 @@ async function runEmbedded(): Promise<void> {
 
 function learnBatch(
   model: TrigramModel,
-  { tokens, rows, width }: SampleBatch,
+  { tokens, rows, width, packed, stretches }: SampleBatch,
 ): { readonly loss: number; readonly tokens: number } {
   let sum: LossSum = { lossSum: 0, tokens: 0 };
-  for (let row = 0; row < rows; row++) sum = add(sum, model.learn(tokens, row * width, (row + 1) * width));
+  for (let row = 0; row < rows; row++) {
+    // Pieces of a packed row have nothing to do with each other, and padding is nothing to learn.
+    let from = row * width;
+    for (const piece of packed ? stretches(row) : [{ tokens: width }]) {
+      sum = add(sum, model.learn(tokens, from, from + piece.tokens));
+      from += piece.tokens;
+    }
+  }
   return { loss: sum.lossSum / Math.max(1, sum.tokens), tokens: sum.tokens };
 }
 

@@ -8,6 +8,7 @@ from .client import Client, connect
 from .errors import HeadraceError
 from .losses import DomainLosses, LossSum, make_report
 from .manifest import Manifest, read_manifest
+from .mask import LossMask
 from .plan import Plan, Rows, add_served, rank_positions
 from .reader import ShardReader
 from .reweighting import next_report, reweight
@@ -21,6 +22,7 @@ __all__ = [
     "Client",
     "DomainLosses",
     "HeadraceError",
+    "LossMask",
     "LossSum",
     "Manifest",
     "Plan",

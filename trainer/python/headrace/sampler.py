@@ -16,6 +16,7 @@ import numpy as np
 from . import parse
 from .errors import HeadraceError
 from .manifest import Manifest
+from .mask import LossMask, loss_mask, range_edges
 from .pack import PackedPlaces, PackedReader, read_pack
 from .plan import Block, Plan, Rows, rank_positions, served_hash, served_hashes
 from .reader import Places, ShardReader
@@ -44,6 +45,7 @@ class Batch:
     """The first of these rows among those of the block's batches end to end."""
     _names: Tuple[str, ...]
     _reader: Union[ShardReader, PackedReader]
+    _masked: _Masked
 
     @property
     def served(self) -> str:
@@ -72,6 +74,11 @@ class Batch:
         return column.ravel()[self._first : self._first + len(self.tokens)].copy()
 
     @property
+    def is_packed(self) -> bool:
+        """Whether the rows are those of a pack plan."""
+        return isinstance(self._reader, PackedReader)
+
+    @property
     def steps(self) -> np.ndarray:
         """The tokens as (accumulation, micro-batch, width)."""
         return self.tokens.reshape(self.accumulation, -1, self.tokens.shape[1])
@@ -91,11 +98,41 @@ class Batch:
         """
         return self._reader.boundaries(*self._place(row))
 
+    def loss_mask(self, row: int) -> np.ndarray:
+        """Which tokens of a row count as targets, as the sampler's `mask` says; padding and the first token never do. bool, (width,)."""
+        domain, start, _ = self._place(row)
+        return self._masked.of(self._reader, domain, start, self.tokens[row])
+
+    def loss_masks(self) -> np.ndarray:
+        """`loss_mask` of every row: bool, (rows, width)."""
+        return np.stack([self.loss_mask(row) for row in range(len(self.tokens))])
+
+    def cu_seqlens(self) -> np.ndarray:
+        """`boundaries` of the rows laid end to end: from 0 to rows x width, int32. What attention over sequences of varying length takes."""
+        width = self.tokens.shape[1]
+        edges = [self.boundaries(row)[:-1] + row * width for row in range(len(self.tokens))]
+        return np.concatenate([*edges, [len(edges) * width]]).astype(np.int32)
+
     def _place(self, row: int) -> Tuple[int, int, int]:
         i = range(self._first, self._first + len(self.tokens))[row]
         places = self._planned.places
         domain, start = places.rows[i] if isinstance(places, PackedPlaces) else (places.domains[i], places.starts[i])
         return domain, start, places.width
+
+
+class _Masked(NamedTuple):
+    """A loss mask, for one folder of shards."""
+
+    within: bool
+    bos: Optional[int]
+    edges: Dict[int, np.ndarray]
+    """By the reader's index of a domain."""
+
+    def of(self, reader: Union[ShardReader, PackedReader], domain: int, start: int, tokens: np.ndarray) -> np.ndarray:
+        """Which tokens of a row are targets."""
+        width = len(tokens)
+        starts = reader.document_starts(domain, start, width) if self.within else np.empty(0, dtype=np.intp)
+        return loss_mask(tokens, reader.stretches(domain, start, width), starts, self.bos, self.edges.get(domain))
 
 
 class _Planned(NamedTuple):
@@ -118,12 +155,13 @@ class Sampler:
         micro_batch: Optional[int] = None,
         accumulation: Optional[int] = None,
         wait_seconds: Optional[float] = None,
+        mask: Optional[LossMask] = None,
     ) -> None:
         """Reads the manifest and the schedule, no shard. Raises ERR_MANIFEST when the shards are not those of the schedule, ERR_DOMAIN, ERR_WORLD.
 
         `run` is a run folder, a schedule file, or a schedule in hand. `micro_batch` and `accumulation` default to what makes the
         batch, accumulation 1 where neither is given. `wait_seconds` is how long a batch may wait for the stage that decides it:
-        600 with a run, 0 (raise at once) with a schedule in hand.
+        600 with a run, 0 (raise at once) with a schedule in hand. `mask` says what the batches' `loss_mask` masks.
         """
         self._path = None if isinstance(run, Schedule) else run
         self.schedule = run if isinstance(run, Schedule) else read_schedule(run)
@@ -135,6 +173,15 @@ class Sampler:
         self.width = header.row_tokens + header.lookahead
         self._streams = np.array([self.reader.domain(name) for name in header.domains], dtype=np.intp)
         self._rows = rows_of(self.reader, self.schedule)
+        mask = mask or LossMask()
+        self.masks_anything = self.is_packed or not mask.is_plain
+        """Whether a loss mask leaves out more than first tokens."""
+        edges = range_edges(mask.ranges, header.domains)
+        self._masked = _Masked(
+            self.is_packed if mask.within_documents is None else mask.within_documents,
+            None if mask.bos else self.reader.manifest.tokenizer["bos"],
+            {int(self._streams[domain]): found for domain, found in edges.items()},
+        )
         positions = _share(header.batch_rows, rank, world, micro_batch, accumulation)
         self._accumulation, self._micro_batch = map(int, positions.shape)
         self._positions = positions.ravel()
@@ -178,6 +225,7 @@ class Sampler:
             first,
             header.domains,
             self._rows,
+            self._masked,
         )
 
     def _find(self, k: int, step: int, steps: int) -> Tuple[_Planned, int, int]:
@@ -189,12 +237,19 @@ class Sampler:
         first = (k - planned.block.first) * len(self._positions) + step * self._micro_batch
         return planned, first, steps * self._micro_batch
 
-    def take(self, k: int, positions: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """The rows at some positions of a batch, whichever this rank's are: tokens (n, width), and the domain of each. Raises as `batch`."""
+    def take(self, k: int, positions: np.ndarray) -> Tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]:
+        """The rows at some positions of a batch, whichever this rank's are: tokens (n, width), the domain of each, and which tokens are targets.
+
+        None for the last where nothing but the first token is masked. Raises as `batch`.
+        """
         self._wait_for(k)
         rows = self._plan.at(k, positions)
-        places = self._rows.locate(self._streams[rows.domains], rows.starts, self.width)
-        return self._rows.copy(places), rows.domains  # type: ignore[arg-type]
+        streams = self._streams[rows.domains]
+        tokens = self._rows.copy(self._rows.locate(streams, rows.starts, self.width))  # type: ignore[arg-type]
+        if not self.masks_anything:
+            return tokens, rows.domains, None
+        masks = [self._masked.of(self._rows, *row) for row in zip(streams.tolist(), rows.starts.tolist(), tokens)]
+        return tokens, rows.domains, np.stack(masks)
 
     def plan_rows(self, k: int) -> Rows:
         """This rank's rows of a decided batch, without their tokens."""
@@ -212,6 +267,11 @@ class Sampler:
                 raise
             self._next += 1
             yield batch
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the rows are those of a pack plan."""
+        return self.schedule.header.pack is not None
 
     @property
     def accumulation(self) -> int:

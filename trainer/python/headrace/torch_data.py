@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 
 from . import parse
 from .errors import HeadraceError
+from .mask import LossMask
 from .sampler import Batch, Sampler
 from .schedule import PathLike, Schedule, read_schedule
 from .torch_losses import IGNORED
@@ -28,7 +29,7 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
     """A rank's micro-batches in the order of the run, one for each accumulation step.
 
     Each is a dict: `input_ids` (micro-batch, row tokens + lookahead) int64; `labels`, the same ids for a model that shifts them itself, as those
-    of transformers do; `position_ids` where asked for; `domains` (micro-batch,) int64, the index of each row's domain; `batch` and `step`.
+    of transformers do; `position_ids` and `cu_seqlens` where asked for; `domains` (micro-batch,) int64, the index of each row's domain; `batch` and `step`.
     Give it to `StepLoader`, or to a DataLoader with `batch_size=None`: of W workers, worker w makes items w, w + W, ..., which is the
     order a DataLoader asks for them in.
     """
@@ -43,15 +44,21 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
         accumulation: Optional[int] = None,
         wait_seconds: Optional[float] = None,
         position_ids: bool = False,
-        within_documents: bool = False,
+        within_documents: Optional[bool] = None,
+        cu_seqlens: bool = False,
+        mask: Optional[LossMask] = None,
     ) -> None:
         """As `Sampler`. `position_ids` count from the start of each document; `within_documents` sets the label of each document's first
-        token to -100, so that no document is predicted from the one before. Raises what `Sampler` raises."""
+        token to -100, so that no document is predicted from the one before (None: where rows are packed); `mask` says it of more than that.
+        `cu_seqlens` adds where documents begin and end in the rows laid end to end, int32, and the longest stretch as `max_seqlen`.
+        Padding has label -100 always. Raises what `Sampler` raises."""
         self._run = run
-        self._arguments = (run, shards, rank, world, micro_batch, accumulation, wait_seconds)
+        mask = LossMask(within_documents) if mask is None else mask
+        self._arguments = (run, shards, rank, world, micro_batch, accumulation, wait_seconds, mask)
         self._position_ids = position_ids
-        self._within_documents = within_documents
+        self._cu_seqlens = cu_seqlens
         with self.sampler() as sampler:
+            self._masks = sampler.masks_anything
             self.accumulation = sampler.accumulation
             self.domains = sampler.domains
         self._next = 0
@@ -127,13 +134,15 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
         """A step's rows as tensors."""
         ids = torch.from_numpy(rows.tokens.astype(np.int64))
         item: Item = {"input_ids": ids, "labels": ids}
-        if self._within_documents:
-            item["labels"] = labels = ids.clone()
-            for row in range(len(labels)):
-                labels[row, torch.from_numpy(rows.document_starts(row))] = IGNORED
+        if self._masks:
+            item["labels"] = ids.masked_fill(torch.from_numpy(~rows.loss_masks()), IGNORED)
         if self._position_ids:
             positions = np.stack([rows.position_ids(row) for row in range(len(ids))])
             item["position_ids"] = torch.from_numpy(positions.astype(np.int64))
+        if self._cu_seqlens:
+            edges = rows.cu_seqlens()
+            item["cu_seqlens"] = torch.from_numpy(edges)
+            item["max_seqlen"] = int(np.diff(edges).max())
         item["domains"] = torch.from_numpy(rows.domains.astype(np.int64))
         item["batch"] = rows.index
         item["step"] = step
@@ -193,11 +202,17 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
 
     For trainers that shard and batch by themselves: without shuffling, B consecutive items are a global batch whoever takes them.
     The length is that of the whole run. In a run folder a row whose batch is not decided yet waits for the stage; where the run stops
-    early, the rows past its end hold nothing to learn (every label is -100).
+    early, the rows past its end hold nothing to learn (every label is -100), and neither does padding.
     """
 
-    def __init__(self, run: Union[PathLike, Schedule], shards: PathLike, wait_seconds: Optional[float] = None) -> None:
-        """`wait_seconds` as `Sampler`'s. Raises ERR_UNDECIDED where the run has no length, or is a schedule in hand that does not decide its end; what `Sampler` raises."""
+    def __init__(
+        self,
+        run: Union[PathLike, Schedule],
+        shards: PathLike,
+        wait_seconds: Optional[float] = None,
+        mask: Optional[LossMask] = None,
+    ) -> None:
+        """`wait_seconds` and `mask` as `Sampler`'s. Raises ERR_UNDECIDED where the run has no length, or is a schedule in hand that does not decide its end; what `Sampler` raises."""
         schedule = run if isinstance(run, Schedule) else read_schedule(run)
         end, final = schedule.end
         batches = end if final else schedule.header.batches
@@ -206,7 +221,7 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
             raise HeadraceError(
                 "ERR_UNDECIDED", f"the run {decided}, and a map-style dataset needs its length; use StepDataset"
             )
-        self._arguments = (run, shards, 0, 1, None, None, wait_seconds)
+        self._arguments = (run, shards, 0, 1, None, None, wait_seconds, mask)
         self._opened: Optional[Tuple[int, Sampler]] = None
         self._batch_rows = schedule.header.batch_rows
         self._rows = batches * self._batch_rows
@@ -229,18 +244,18 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
         batches, positions = np.divmod(np.array(indices, dtype=np.int64), self._batch_rows)
         ids = np.zeros((len(indices), sampler.width), dtype=np.int64)
         domains = np.zeros(len(indices), dtype=np.int64)
-        past = np.zeros(len(indices), dtype=bool)
+        labels = np.full_like(ids, IGNORED)
         for batch in np.unique(batches).tolist():
             mine = np.flatnonzero(batches == batch)
             try:
-                ids[mine], domains[mine] = sampler.take(batch, positions[mine])
+                ids[mine], domains[mine], counted = sampler.take(batch, positions[mine])
+                labels[mine] = ids[mine] if counted is None else np.where(counted, ids[mine], IGNORED)
             except HeadraceError:
                 if not sampler.ends_before(batch):
                     raise
-                past[mine] = True
         return [
-            {"input_ids": row, "labels": torch.full_like(row, IGNORED) if ended else row, "domains": domain}
-            for row, domain, ended in zip(torch.from_numpy(ids), torch.from_numpy(domains), past.tolist())
+            {"input_ids": row, "labels": targets, "domains": domain}
+            for row, targets, domain in zip(*map(torch.from_numpy, (ids, labels, domains)))
         ]
 
     def _sampler(self) -> Sampler:

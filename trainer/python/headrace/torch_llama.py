@@ -122,11 +122,14 @@ class Llama(nn.Module):
                 loads.append(load)
         return States(self.norm(x), balance, torch.stack(loads) if loads else None)
 
-    def loss_sum(self, rows: Tensor) -> Loss:
-        """The loss of every token of rows (n, width) given those before it: a row's first token has none."""
+    def loss_sum(self, rows: Tensor, mask: Optional[Tensor] = None) -> Loss:
+        """The loss of every token of rows (n, width) given those before it: a row's first token has none. `mask` (n, width), where given, says which count."""
         states = self.states(rows[:, :-1])
-        targets = rows[:, 1:].reshape(-1)
-        total: Tensor = _LossSum.apply(states.hidden.flatten(0, 1), self.output.weight, targets)  # type: ignore[no-untyped-call]
+        hidden, targets = states.hidden.flatten(0, 1), rows[:, 1:].reshape(-1)
+        if mask is not None:
+            counted = mask[:, 1:].reshape(-1)
+            hidden, targets = hidden[counted], targets[counted]
+        total: Tensor = _LossSum.apply(hidden, self.output.weight, targets)  # type: ignore[no-untyped-call]
         return Loss(total, targets.numel(), states.balance)
 
 

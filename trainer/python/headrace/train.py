@@ -138,13 +138,17 @@ class TorchTrainer(loop.Trainer):
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         steps = batch.steps
+        masks = batch.loss_masks().reshape(steps.shape) if batch.is_packed else None
         tokens = self.group.world * steps.shape[0] * steps.shape[1] * (steps.shape[2] - 1)
+        if masks is not None:
+            tokens = sum(self.group.gather(int(np.count_nonzero(masks))))
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for step, rows in enumerate(steps):
+            mask = None if masks is None else torch.from_numpy(masks[step]).to(self.device)
             # The noise of routing depends on the batch and the place in it alone, so a run that goes on makes the same.
             torch.manual_seed(noise_seed(self.seed, batch.index, self.group.rank, step))
             with self._precision():
-                loss = self.model.loss_sum(self._on_device(rows))
+                loss = self.model.loss_sum(self._on_device(rows), mask)
             # The balance losses are means over micro-batches and ranks, as they are in the published trainer.
             (loss.nats / tokens + loss.balance / (len(steps) * self.group.world)).backward()
             total += loss.nats.detach()

@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from headrace.evaluate import evaluation_rows, measurable
+from headrace.mask import LossMask
 from headrace.mixture import weight_parts
 from headrace.plan import Plan
 from headrace.policy import parse_policy, update_weights
@@ -59,9 +60,10 @@ def read(run):
     }
 
 
-def sample(run, shards, batches, rank, world, microBatch):
+def sample(run, shards, batches, rank, world, microBatch, mask):
     """A rank's rows of batches out of the shards."""
-    with Sampler(run, shards, rank, world, microBatch) as sampler:
+    chosen = LossMask(mask.get("withinDocuments"), mask.get("bos", True), mask.get("ranges", {}))
+    with Sampler(run, shards, rank, world, microBatch, mask=chosen) as sampler:
         answers = []
         for k in batches:
             batch = sampler.batch(k)
@@ -72,6 +74,7 @@ def sample(run, shards, batches, rank, world, microBatch):
                     "served": batch.served,
                     "documentStarts": [batch.document_starts(row).tolist() for row in range(len(batch.domains))],
                     "boundaries": [batch.boundaries(row).tolist() for row in range(len(batch.domains))],
+                    "masks": batch.loss_masks().astype(int).tolist(),
                     "positions": [batch.position_ids(row).tolist() for row in range(len(batch.domains))],
                 }
             )

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from making import make_stage, make_two_domains, write_run
+from test_pack import make_packed
 
 from headrace.errors import HeadraceError
 from headrace.mixture import PARTS
@@ -113,7 +114,7 @@ def test_labels_and_positions_keep_to_documents(tmp_path):
         ids, labels = item["input_ids"][row].tolist(), item["labels"][row].tolist()
         begins = batch.document_starts(row).tolist()
         assert ids == batch.tokens[row].tolist()
-        assert labels == [IGNORED if i in begins else token for i, token in enumerate(ids)]
+        assert labels == [IGNORED if i == 0 or i in begins else token for i, token in enumerate(ids)]
         assert item["position_ids"][row].tolist() == batch.position_ids(row).tolist()
     assert item["input_ids"].dtype == item["labels"].dtype == item["position_ids"].dtype == torch.int64
     plain = next(iter(StepDataset(run, shards)))
@@ -132,6 +133,18 @@ def test_single_rows_in_batches_of_any_size_are_the_run(tmp_path):
     assert [row["input_ids"].tolist() for row in rows.__getitems__([39, 0, 8, 1])] == [whole[i] for i in (39, 0, 8, 1)]
     with pytest.raises(IndexError, match="rows 40 to 40 are not all in a run of 40"):
         rows[40]
+
+
+def test_single_packed_rows_have_the_labels_of_their_steps(tmp_path):
+    run, shards, _ = make_packed(tmp_path)
+    singles = iter(RowDataset(run, shards)[i] for i in range(40))
+    ignored = 0
+    for step in StepDataset(run, shards):
+        for ids, labels in zip(step["input_ids"].tolist(), step["labels"].tolist()):
+            single = next(singles)
+            assert (single["input_ids"].tolist(), single["labels"].tolist()) == (ids, labels)
+            ignored += labels[1:].count(IGNORED)
+    assert ignored > 0 and next(singles, None) is None
 
 
 def test_single_rows_of_a_run_without_a_decided_end_are_refused(tmp_path):

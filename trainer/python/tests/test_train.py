@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from hosting import TOKEN, StubHost, minding, welcome_of
 from making import make_schedule, make_shards, write_run
+from test_pack import make_packed
 from test_reweighting import POLICY
 
 torch = pytest.importorskip("torch")
 
 from headrace.errors import HeadraceError  # noqa: E402
+from headrace.sampler import Sampler  # noqa: E402
 from headrace.schedule import read_schedule  # noqa: E402
 from headrace.torch_llama import Llama, Shape, hidden_of  # noqa: E402
 from headrace.train import Settings, TorchTrainer, learning_rate, main  # noqa: E402
@@ -85,6 +87,32 @@ def test_the_loss_by_stretches_has_the_value_and_the_gradient_of_the_whole(tied)
         assert torch.allclose(found[name], parameter.grad, rtol=1e-4, atol=1e-4), name
     with torch.no_grad():
         assert float(model.loss_sum(rows).nats) == float(total)
+
+
+def test_masked_tokens_count_for_nothing():
+    torch.manual_seed(0)
+    model = Llama(SHAPE)
+    rows = torch.randint(0, 64, (3, 20))
+    mask = torch.rand(3, 20) < 0.6
+    total, tokens, _ = model.loss_sum(rows, mask)
+    labels = rows.masked_fill(~mask, -100)[:, 1:].flatten()
+    logits = model.output(model(rows[:, :-1])).double()
+    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels, reduction="sum")
+    assert tokens == int(mask[:, 1:].sum())
+    assert math.isclose(float(total.detach()), float(expected.detach()), rel_tol=1e-6)
+
+
+def test_a_packed_batch_trains_on_its_targets_alone(tmp_path):
+    run, shards, _ = make_packed(tmp_path)
+    trainer = TorchTrainer(SHAPE, Settings(peak=1e-2, warmup=1, batches=8), seed=1)
+    with Sampler(run, shards) as sampler:
+        batch = sampler.batch(0)
+        masks = torch.from_numpy(batch.loss_masks())
+        rows = torch.from_numpy(batch.tokens.astype(np.int64))
+        with torch.no_grad():
+            total, tokens, _ = trainer.model.loss_sum(rows, masks)
+        assert tokens < masks.numel() - len(masks)
+        assert trainer.train(batch) == (pytest.approx(float(total) / tokens, rel=1e-6), tokens)
 
 
 def test_a_token_sees_those_before_it_and_not_those_after():
