@@ -18,10 +18,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         from .moe_convert import main as moe_convert  # needs torch, which the others do without
 
         return moe_convert(given[1:])
+    if given[:1] == ["routing"]:
+        from .routing import main as routing
+
+        return routing(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m headrace",
         description="The Python half of headrace.",
-        epilog="moe-convert: a LLaMA-MoE out of a dense LLaMA (needs torch and safetensors)",
+        epilog="moe-convert: a LLaMA-MoE out of a dense LLaMA; routing: how domains use its experts (both need torch and safetensors)",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("reweight", help="append the stage that a loss report leads to")

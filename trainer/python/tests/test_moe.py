@@ -67,8 +67,8 @@ def plain_layer(layer, x):
 def neurons(experts, e, token):
     y = torch.zeros_like(token)
     for j in range(experts.gate.shape[1]):
-        g = float(experts.gate[e, j] @ token)
-        y += g / (1 + math.exp(-g)) * float(experts.up[e, j] @ token) * experts.down[e, :, j]
+        g = float(experts.gate[e, j].detach() @ token)
+        y += g / (1 + math.exp(-g)) * float(experts.up[e, j].detach() @ token) * experts.down[e, :, j].detach()
     return y
 
 
@@ -101,7 +101,7 @@ def test_the_router_in_training_is_the_formula_with_and_without_the_published_te
     importance, smooth = [0.0] * 6, [0.0] * 6
     for t in range(9):
         clean = router.gate(x)[t]
-        deviation = [math.log1p(math.exp(float(z))) + 1e-2 for z in router.noise.weight @ x[t]]
+        deviation = [math.log1p(math.exp(float(z))) + 1e-2 for z in router.noise.weight.detach() @ x[t]]
         noisy = [float(c) + float(n) * d for c, n, d in zip(clean, noise[t], deviation)]
         order = sorted(range(6), key=lambda e: -noisy[e])
         odds = [math.exp(noisy[e]) for e in order[:2]]
@@ -389,3 +389,53 @@ def test_folders_that_are_no_llama_are_refused_by_name(tmp_path):
     dense_folder(tmp_path / "good")
     with pytest.raises(HeadraceError, match="is there and not empty"):
         convert(tmp_path / "good", tmp_path / "full", 4, 2, "independent-random")
+
+
+def test_routing_counts_every_token_and_the_distances_are_the_published_formula(tmp_path, capsys):
+    import json
+
+    from making import make_shards
+
+    from headrace.routing import analyse, distances, main, rank_trend, variance_by_layer
+
+    documents = {name: [[[[(i * step + step) % 64 for i in range(100)]]]] for name, step in (("a", 1), ("b", 5))}
+    make_shards(str(tmp_path / "shards"), {"train": documents, "validation": documents})
+    dense_folder(tmp_path / "dense", replace(SHAPE, vocabulary=512))
+    convert(tmp_path / "dense", tmp_path / "moe", 8, 2, "independent-random")
+    assert (
+        main(
+            [
+                str(tmp_path / "moe"),
+                str(tmp_path / "shards"),
+                "--out",
+                str(tmp_path / "out"),
+                "--row",
+                "20",
+                "--tokens",
+                "60",
+            ]
+        )
+        == 0
+    )
+    assert "2 of 8 experts in 2 layers, 120 tokens" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "routing.json").read_text())
+    loads = np.array(found["loads"])
+    assert found["tokens"] == [60, 60] and (loads.sum(axis=2) == 120).all()
+    # By hand: the rows of domain b, and the last layer's distance.
+    moe = load_model(tmp_path / "moe").eval()
+    rows = torch.tensor([[(i * 5 + 5) % 64 for i in range(20 * r, 20 * r + 20)] for r in range(3)])
+    with torch.no_grad():
+        assert moe.states(rows).loads.tolist() == loads[1].tolist()
+    scaled = [(v - v.min()) / (v.max() - v.min()) for v in loads[:, 1] / 60]
+    assert math.isclose(found["distances"]["last"][0][1], math.dist(*scaled), rel_tol=1e-12)
+    assert math.isclose(found["variance"][0], sum(np.var(loads[:, 0, e] / 60) for e in range(8)), rel_tol=1e-9)
+    svg = (tmp_path / "out" / "routing.svg").read_text()
+    assert svg.startswith("<svg") and "layer 2 of 2" in svg
+    assert distances(np.array([[1.0, 1, 1], [0, 1, 2]])).tolist() == [[0, math.sqrt(1.25)], [math.sqrt(1.25), 0]]
+    assert (rank_trend(np.array([1.0, 2, 3])), rank_trend(np.array([3.0, 2, 1]))) == (1, -1)
+    assert variance_by_layer(np.ones((3, 2, 4))).tolist() == [0, 0]
+    assert main([str(tmp_path / "dense"), str(tmp_path / "shards"), "--out", str(tmp_path / "out")]) == 1
+    assert "a dense model has no routing" in capsys.readouterr().err
+    with pytest.raises(HeadraceError, match="the model has 64 token ids and the tokenizer of"):
+        small = made(replace(SHAPE, moe=moe_shape_of(SHAPE, 8, 2, "independent-random")))
+        analyse(small, tmp_path / "shards", 20, 60)
