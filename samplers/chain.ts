@@ -4,54 +4,17 @@
  */
 import { HeadraceError } from "../core/errors.ts";
 import { chainHash, hashOf } from "../core/hash.ts";
-import {
-  anything,
-  array,
-  integer,
-  nullable,
-  object,
-  optional,
-  type Parser,
-  record,
-  string,
-} from "../core/parse.ts";
 import { rowLimits } from "./exhaustion.ts";
 import { requireRows, type ScheduleHeader } from "./header.ts";
 import { type MixtureState, mixtureCursor, PARTS, settle } from "./mixture.ts";
-
-/** Why a stage has its weights. `kind` is `initial`, `scheduled`, `loss`, `exhausted`, `stop` or what the client calls it. */
-export interface StageCause {
-  readonly kind: string;
-  readonly [field: string]: unknown;
-}
-
-/** Weights in force for the batches [fromBatch, untilBatch), and the state that they start from. */
-export interface WeightStage {
-  readonly fromBatch: number;
-  /** null: to the end of the run. */
-  readonly untilBatch: number | null;
-  /** fromBatch x rows x row tokens. */
-  readonly fromTokens: number;
-  /** Parts of 2^24 that sum to 2^24, in domain order; all 0 where the run stops. */
-  readonly weights: readonly number[];
-  /** Rows given before fromBatch. */
-  readonly served: readonly number[];
-  /** Deficits at fromBatch after settling, in 1/2^24 row. */
-  readonly carry: readonly number[];
-  readonly cause: StageCause;
-  /** Batch at which the loss behind the weights was measured. */
-  readonly measuredAt?: number;
-  /** Batches between that and fromBatch. */
-  readonly lag?: number;
-  /** SHA-256 over the previous hash and this stage. */
-  readonly hash: string;
-}
-
-/** A header and its stages, as in `schedule.json`. */
-export interface Schedule {
-  readonly header: ScheduleHeader;
-  readonly stages: readonly WeightStage[];
-}
+import {
+  batchRowsOf,
+  cutBefore,
+  type Schedule,
+  type StageCause,
+  tokensBefore,
+  type WeightStage,
+} from "./stage.ts";
 
 /** First batch that no stage governs, Infinity for a run without an end; `final` when the run ends there. */
 export function decidedEnd({ header, stages }: Schedule): {
@@ -71,16 +34,15 @@ export function exhaustedBy(cause: StageCause): readonly string[] {
   return Array.isArray(names) ? names.map(String) : [];
 }
 
-/** The state before batch `decidedEnd`, before any settling. */
-export function stateAtEnd(schedule: Schedule): MixtureState {
-  const { header, stages } = schedule;
+/** The state where a list of stages ends, before any settling; rows passed over by what comes next are not in it. */
+export function stateAtEnd({ header, stages }: Schedule): MixtureState {
   const last = stages.at(-1);
   if (last === undefined)
     return {
       served: new Float64Array(header.domains.length),
       deficits: new Float64Array(header.domains.length),
     };
-  return mixtureCursor(last, header.batchRows).before(last.untilBatch ?? last.fromBatch);
+  return mixtureCursor(last, batchRowsOf(header, last)).before(last.untilBatch ?? last.fromBatch);
 }
 
 /** The hash of the last of `stages`, or of the header. */
@@ -88,47 +50,26 @@ export function chainEnd(header: ScheduleHeader, stages: readonly WeightStage[])
   return stages.at(-1)?.hash ?? hashOf(header);
 }
 
-/** A stage with its token position and its link in the chain. */
+/** A stage with its link in the chain, to be appended to `stages`. */
 export function sealed(
   header: ScheduleHeader,
   stages: readonly WeightStage[],
-  content: Omit<WeightStage, "hash" | "fromTokens">,
+  stage: Omit<WeightStage, "hash">,
 ): WeightStage {
-  const stage = { ...content, fromTokens: content.fromBatch * header.batchRows * header.rowTokens };
   return { ...stage, hash: chainHash(chainEnd(header, stages), stage) };
 }
-
-const parseCause: Parser<StageCause> = (value, at) => ({
-  ...record(anything)(value, at),
-  ...object({ kind: string })(value, at),
-});
-
-/** Parses the shape of a stage. Throws ERR_PARSE. */
-export const parseStage: Parser<WeightStage> = object(
-  {
-    fromBatch: integer(0),
-    untilBatch: nullable(integer(0)),
-    fromTokens: integer(0),
-    weights: array(integer(0, PARTS)),
-    served: array(integer(0)),
-    carry: array(integer()),
-    cause: parseCause,
-    measuredAt: optional(integer(0)),
-    lag: optional(integer(0)),
-    hash: string,
-  },
-  { strict: true },
-) as Parser<WeightStage>;
 
 /** Checks stage `index` of a schedule against those before it. Throws ERR_SCHEDULE and, for a weighted domain without rows, ERR_DOMAIN. */
 export function checkStage(schedule: Schedule, index: number, at: string): void {
   const stage = schedule.stages[index]!;
   const before = { header: schedule.header, stages: schedule.stages.slice(0, index) };
   const subject = `${at} stage ${index} (from batch ${stage.fromBatch})`;
-  checkPlace(schedule, index, subject);
+  if (stage.revises === undefined) checkPlace(schedule, index, subject);
+  else checkRevision(before, stage, subject);
+  checkEnd(before, stage, subject);
   checkWeights(before, stage, subject);
   checkHash(before, stage, subject);
-  checkState(before, stage, subject);
+  checkState(stage.revises === undefined ? before : cutBefore(before, stage.fromBatch), stage, subject);
 }
 
 function checkPlace({ header, stages }: Schedule, index: number, subject: string): void {
@@ -141,6 +82,16 @@ function checkPlace({ header, stages }: Schedule, index: number, subject: string
     const where = index === 0 ? "at batch 0" : `where stage ${index - 1} ends, at batch ${batch}`;
     fail(subject, `does not begin ${where}; ${why}`);
   }
+}
+
+/** A stage that revises begins inside what is decided, or where it ends. */
+function checkRevision(before: Schedule, stage: WeightStage, subject: string): void {
+  const { batch, final } = decidedEnd(before);
+  if (stage.fromBatch > batch || (final && stage.fromBatch === batch))
+    fail(subject, `revises the plan from there; the stages before it decide ${batch} batches`);
+}
+
+function checkEnd({ header }: Schedule, stage: WeightStage, subject: string): void {
   const until = stage.untilBatch ?? header.batches ?? Number.POSITIVE_INFINITY;
   if (until <= stage.fromBatch && stage.cause.kind !== "stop")
     fail(subject, `ends at batch ${until}, before it begins`);
@@ -150,9 +101,11 @@ function checkPlace({ header, stages }: Schedule, index: number, subject: string
 
 function checkWeights({ header }: Schedule, stage: WeightStage, subject: string): void {
   const count = header.domains.length;
-  for (const field of ["weights", "served", "carry"] as const)
-    if (stage[field].length !== count)
-      fail(subject, `lists ${stage[field].length} ${field}, expected one for each of ${count} domains`);
+  for (const field of ["weights", "served", "carry", "skipped"] as const) {
+    const length = stage[field]?.length ?? count;
+    if (length !== count)
+      fail(subject, `lists ${length} ${field}, expected one for each of ${count} domains`);
+  }
   const sum = stage.weights.reduce((total, weight) => total + weight, 0);
   const expected = stage.cause.kind === "stop" ? 0 : PARTS;
   if (sum !== expected)
@@ -174,16 +127,23 @@ function checkHash({ header, stages }: Schedule, stage: WeightStage, subject: st
 
 function checkState(before: Schedule, stage: WeightStage, subject: string): void {
   const { header } = before;
-  const fromTokens = stage.fromBatch * header.batchRows * header.rowTokens;
+  const fromTokens = tokensBefore(header, before.stages.at(-1), stage.fromBatch);
   if (stage.fromTokens !== fromTokens)
     fail(subject, `has fromTokens ${stage.fromTokens}, expected ${fromTokens}`);
   const { served, deficits } = stateAtEnd(before);
-  same(subject, "served", stage.served, Array.from(served), header);
+  const passed = stage.skipped;
+  same(
+    subject,
+    "served",
+    stage.served,
+    Array.from(served, (rows, i) => rows + (passed?.[i] ?? 0)),
+    header,
+  );
   same(subject, "carry", stage.carry, settle(deficits, stage.weights), header);
 
   const until = stage.untilBatch ?? header.batches;
   if (until === null || stage.cause.kind === "stop") return;
-  const given = mixtureCursor(stage, header.batchRows).before(until).served;
+  const given = mixtureCursor(stage, batchRowsOf(header, stage)).before(until).served;
   rowLimits(header.exhaustion, header.domains, header.rowTokens).forEach((limit, i) => {
     if (given[i]! > limit)
       fail(

@@ -3,7 +3,8 @@
 export type { TokenIds } from "../core/document.ts";
 export { acquireLock, type Lock, withLock } from "../core/lock.ts";
 export { readManifest, type ShardManifest } from "../shards/manifest.ts";
-export { decidedEnd, type Schedule, type StageCause, type WeightStage } from "./chain.ts";
+export { type Branch, branchRun, branchSchedule } from "./branch.ts";
+export { decidedEnd } from "./chain.ts";
 export { type Evaluation, evaluationRows, measurableDomains, validationHash } from "./evaluation.ts";
 export { type Exhaustion, firstExhaustion, parseExhaustion, rowLimits } from "./exhaustion.ts";
 export {
@@ -86,6 +87,7 @@ export { type ReplayedBatch, replayBatches } from "./replay-batches.ts";
 export type { ReplayDifference } from "./replay-difference.ts";
 export { checkLossReport, formatLossReport } from "./report.ts";
 export { lossDriven, POLICY_NAMES, type PolicyOptions, resolvePolicy } from "./resolve-policy.ts";
+export { type Change, type ReviseOptions, reviseRun, reviseSchedule } from "./revise.ts";
 export {
   appendUpdate,
   beginSchedule,
@@ -152,5 +154,6 @@ export {
   type SimulationReport,
   simulate,
 } from "./simulate.ts";
+export { type Revision, type Schedule, type StageCause, stagesInForce, type WeightStage } from "./stage.ts";
 export { temperatureWeights, unimaxWeights } from "./supply-weights.ts";
 export { type ServedRow, type Stretch, whereServed } from "./where.ts";

@@ -6,6 +6,7 @@ import { HeadraceError } from "../core/errors.ts";
 import { type MixtureCursor, mixtureCursor } from "./mixture.ts";
 import { batchOrder, type DomainOrder, domainOrder, type Permutation } from "./order.ts";
 import { decidedEnd, type Schedule } from "./schedule.ts";
+import { batchRowsOf, type StageInForce, stagesInForce, tokensBefore } from "./stage.ts";
 
 /** Greatest number of rows of a batch. */
 const ENTRIES = 2 ** 20;
@@ -32,8 +33,16 @@ export interface Plan {
   end(): { readonly batch: number; readonly final: boolean };
   /** Index of the stage that governs batch `k`. Throws ERR_UNDECIDED. */
   stageOf(k: number): number;
-  /** Rows of each domain before batch `k`, in domain order; `k` may be the end. Throws ERR_UNDECIDED. */
+  /** Rows of a batch. Throws ERR_UNDECIDED. */
+  batchRows(k: number): number;
+  /** Tokens of the batches before batch `k`; `k` may be the end. Throws ERR_UNDECIDED. */
+  tokens(k: number): number;
+  /** Rows of each domain given or passed over before batch `k`, in domain order; `k` may be the end. Throws ERR_UNDECIDED. */
   served(k: number): Float64Array;
+  /** The first ordinal of each domain that batch `k` can give: `served`, and what is passed over right before it. Throws ERR_UNDECIDED. */
+  firstOrdinals(k: number): Float64Array;
+  /** Rows of each domain passed over before batch `k`, in domain order; `k` may be the end. Throws ERR_UNDECIDED. */
+  skipped(k: number): Float64Array;
   /** Rows of each domain in batch `k`, in domain order. Throws ERR_UNDECIDED. */
   counts(k: number): Float64Array;
   /** The rows of batch `k`, all in served order, or those at the given positions (a rank's share). O(B). Throws ERR_UNDECIDED. */
@@ -42,15 +51,17 @@ export interface Plan {
 
 /** Opens the plan of a schedule (parsed or appended here: it is not checked again). */
 export function openPlan(schedule: Schedule): Plan {
-  const { header, stages } = schedule;
-  const { seed, batchRows } = header;
+  const { header } = schedule;
+  const { seed } = header;
+  const inForce = stagesInForce(schedule.stages);
   const cursors: (MixtureCursor | undefined)[] = [];
   const orders: (DomainOrder | undefined)[] = [];
   const end = decidedEnd(schedule);
 
-  function cursorOf(stage: number): MixtureCursor {
-    cursors[stage] ??= mixtureCursor(stages[stage]!, batchRows);
-    return cursors[stage];
+  function cursorOf(place: number): MixtureCursor {
+    const { stage } = inForce[place]!;
+    cursors[place] ??= mixtureCursor(stage, batchRowsOf(header, stage));
+    return cursors[place];
   }
   function orderOf(domain: number): DomainOrder {
     orders[domain] ??= domainOrder(header, header.domains[domain]!);
@@ -67,31 +78,52 @@ export function openPlan(schedule: Schedule): Plan {
           : `batch ${k} is not decided yet; the schedule decides ${end.batch} batches: append a stage`,
       );
   }
-  function stageOf(k: number): number {
+  function placeOf(k: number): number {
     requireDecided(k, end.batch - 1);
-    return stageAt(stages, k);
+    return placeAt(inForce, k);
+  }
+  function batchRows(k: number): number {
+    return batchRowsOf(header, inForce[placeOf(k)]!.stage);
+  }
+  function tokens(k: number): number {
+    requireDecided(k, end.batch);
+    return tokensBefore(header, k === 0 ? undefined : inForce[placeAt(inForce, k - 1)]!.stage, k);
   }
   function served(k: number): Float64Array {
     requireDecided(k, end.batch);
     return k === 0
       ? new Float64Array(header.domains.length)
-      : cursorOf(stageAt(stages, k - 1)).before(k).served;
+      : cursorOf(placeAt(inForce, k - 1)).before(k).served;
+  }
+  function firstOrdinals(k: number): Float64Array {
+    return cursorOf(placeOf(k)).before(k).served;
+  }
+  function skipped(k: number): Float64Array {
+    requireDecided(k, end.batch);
+    const sum = new Float64Array(header.domains.length);
+    for (const { stage } of inForce)
+      if (stage.fromBatch < k)
+        stage.skipped?.forEach((rows, i) => {
+          sum[i]! += rows;
+        });
+    return sum;
   }
   function counts(k: number): Float64Array {
-    const cursor = cursorOf(stageOf(k));
+    const cursor = cursorOf(placeOf(k));
     const before = cursor.before(k).served;
     return cursor.before(k + 1).served.map((rows, i) => rows - before[i]!);
   }
   function batch(k: number, positions?: Uint32Array): BatchPlan {
-    const stage = stageOf(k);
-    const before = served(k);
-    const after = cursorOf(stage).before(k + 1).served;
-    const slots = sortedSlots(batchOrder(seed, k, batchRows), positions);
+    const place = placeOf(k);
+    const { index, stage } = inForce[place]!;
+    const before = cursorOf(place).before(k).served;
+    const after = cursorOf(place).before(k + 1).served;
+    const slots = sortedSlots(batchOrder(seed, k, batchRowsOf(header, stage)), positions);
 
     const rows = slots.length;
     const plan = {
       batch: k,
-      stage,
+      stage: index,
       domains: new Uint16Array(rows),
       epochs: new Uint32Array(rows),
       rows: new Uint32Array(rows),
@@ -117,7 +149,18 @@ export function openPlan(schedule: Schedule): Plan {
     }
     return plan;
   }
-  return { schedule, end: () => end, stageOf, served, counts, batch };
+  return {
+    schedule,
+    end: () => end,
+    stageOf: (k) => inForce[placeOf(k)]!.index,
+    batchRows,
+    tokens,
+    served,
+    firstOrdinals,
+    skipped,
+    counts,
+    batch,
+  };
 }
 
 /** How a batch is shared out. */
@@ -174,13 +217,13 @@ function sortedSlots(order: Permutation, positions: Uint32Array | undefined): Fl
   return positions === undefined ? slots : slots.sort();
 }
 
-/** The last stage that begins at or before batch `k`. */
-function stageAt(stages: Schedule["stages"], k: number): number {
+/** The place of the last stage in force that begins at or before batch `k`. */
+function placeAt(inForce: readonly StageInForce[], k: number): number {
   let low = 0;
-  let high = stages.length - 1;
+  let high = inForce.length - 1;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (stages[middle]!.fromBatch <= k) low = middle;
+    if (inForce[middle]!.stage.fromBatch <= k) low = middle;
     else high = middle - 1;
   }
   return low;

@@ -12,6 +12,7 @@ import type { ReplayDifference } from "./replay-difference.ts";
 import { appendUpdate } from "./reweight.ts";
 import { readReport, runPaths } from "./run.ts";
 import { appendStage, createSchedule, type Schedule, type WeightStage } from "./schedule.ts";
+import { cutBefore } from "./stage.ts";
 
 /** Greatest difference of a weight that two libraries may come to. */
 export const WEIGHT_TOLERANCE = 1e-9;
@@ -30,14 +31,15 @@ export async function checkLosses(
   let updates = 0;
   for (const [index, stage] of stages.entries()) {
     const where = `${path} stage ${index}`;
-    const before = { header, stages: stages.slice(0, index) };
+    const earlier = { header, stages: stages.slice(0, index) };
+    const before = stage.revises === undefined ? earlier : cutBefore(earlier, stage.fromBatch);
     try {
       if (index === 0 && stage.cause.kind === "initial")
         compareParts(stage, initialStage(stage, header), where, header, differences);
       if (stage.cause.kind !== "loss" || stage.measuredAt === undefined) continue;
       const report = await readReport(run, stage.measuredAt, names);
       meanLosses(report.domains, names);
-      const [computed, ...split] = appendUpdate(before, report).stages.slice(index);
+      const [computed, ...split] = appendUpdate(before, report).stages.slice(before.stages.length);
       compareCause(stage, computed!, where, names, differences);
       compareParts(stage, computed!, where, header, differences);
       for (const [i, next] of split.entries())

@@ -24,6 +24,7 @@ import {
 } from "./schedule.ts";
 import { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
 import { type ScheduledPolicy, stretchesOf } from "./scheduled.ts";
+import { batchRowsOf, stagesInForce } from "./stage.ts";
 
 /** What a report led to. */
 export interface Reweighting {
@@ -119,7 +120,7 @@ export function appendUpdate(schedule: Schedule, report: LossReport): Schedule {
   const names = header.domains.map(({ name }) => name);
   const losses = meanLosses(report.domains, names);
   const { weights, asked, rails } = updateWeights(policy, weightsOf(schedule), losses, {
-    batchRows: header.batchRows,
+    batchRows: batchRowsOf(header, schedule.stages.at(-1)),
     exhausted: exhaustedDomains(schedule),
     before: measuredBefore(schedule),
   });
@@ -137,7 +138,8 @@ export function appendUpdate(schedule: Schedule, report: LossReport): Schedule {
 
 /** The losses of the updates that were recorded, oldest first, each with the weights that it started from. */
 function measuredBefore(schedule: Schedule): readonly Measured[] {
-  const { header, stages } = schedule;
+  const { header } = schedule;
+  const stages = stagesInForce(schedule.stages).map(({ stage }) => stage);
   return stages.flatMap(({ cause }, i) =>
     cause.kind === "loss"
       ? [

@@ -21,6 +21,7 @@ import { runPaths } from "./run.ts";
 import { decidedEnd, requireExtends, type Schedule, scheduleState } from "./schedule.ts";
 import { readSchedule } from "./schedule-file.ts";
 import { servedHash, servedKeys } from "./served.ts";
+import { batchRowsOf } from "./stage.ts";
 
 export interface SamplerOptions {
   /** Folder of shards. */
@@ -99,7 +100,7 @@ export interface Sampler extends AsyncIterable<SampleBatch> {
   batch(k: number): Promise<SampleBatch>;
   /** After the batch that the iterator gave last, whether or not it was trained on. */
   state(): SamplerState;
-  /** Takes a longer schedule. Throws ERR_SCHEDULE when it does not begin with the one in hand. */
+  /** Takes a longer schedule. Throws ERR_SCHEDULE when it does not begin with the one in hand or revises a batch that was given, ERR_WORLD. */
   extend(schedule: Schedule): void;
   /** Closes the files. */
   close(): void;
@@ -118,7 +119,7 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
   const manifest = await readManifest(shards);
   requireShards(schedule, manifest, shards);
   const { header } = schedule;
-  const positions = rankShare(options, header.batchRows);
+  requireWorld(options, schedule);
   const from = options.from ?? 0;
   if (typeof from === "object") requireExtends(schedule, from);
 
@@ -131,11 +132,15 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
   const sources = await openSources(shards, manifest, schedule, files);
   const width = header.rowTokens + header.lookahead;
   let plan: Plan = openPlan(schedule);
+  /** After the last batch that was given. */
+  let given = 0;
   let next = typeof from === "object" ? from.batch : from;
 
   function extend(longer: Schedule): void {
     requireExtends(longer, scheduleState(schedule));
     if (longer.stages.length === schedule.stages.length) return;
+    requireNotGiven(longer, schedule.stages.length, given);
+    requireWorld(options, longer);
     schedule = longer;
     plan = openPlan(longer);
   }
@@ -156,6 +161,8 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
 
   async function batch(k: number): Promise<SampleBatch> {
     await requireDecided(k);
+    const positions = rankShare(options, plan.batchRows(k), header.batchRows);
+    given = Math.max(given, k + 1);
     const { stage, domains, epochs, rows: rowNumbers, starts } = plan.batch(k, positions);
     const rows = positions.length;
     const tokens = tokenArray(manifest.tokenType, rows * width);
@@ -208,16 +215,16 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
     async *[Symbol.asyncIterator]() {
       for (;;) {
         if (decidedEnd(schedule).final && next >= decidedEnd(schedule).batch) return;
-        let given: SampleBatch;
+        let served: SampleBatch;
         try {
-          given = await batch(next);
+          served = await batch(next);
         } catch (error) {
           // The stage that was waited for may have ended the run.
           if (decidedEnd(schedule).final && next >= decidedEnd(schedule).batch) return;
           throw error;
         }
         next++;
-        yield given;
+        yield served;
       }
     },
   };
@@ -255,10 +262,30 @@ async function openSources(
   );
 }
 
-function rankShare(options: SamplerOptions, batchRows: number): Uint32Array {
+/** Throws ERR_WORLD when a batch of any stage cannot be shared out: before the first batch, not at the stage that it stops at. */
+function requireWorld(options: SamplerOptions, { header, stages }: Schedule): void {
+  for (const rows of new Set([header.batchRows, ...stages.map((stage) => batchRowsOf(header, stage))]))
+    rankShare(options, rows, header.batchRows);
+}
+
+/** Throws ERR_SCHEDULE when a stage from number `known` on revises a batch before `given`. */
+function requireNotGiven({ stages }: Schedule, known: number, given: number): void {
+  const late = stages.findIndex(
+    ({ revises, fromBatch }, i) => i >= known && revises !== undefined && fromBatch < given,
+  );
+  if (late >= 0)
+    throw new HeadraceError(
+      "ERR_SCHEDULE",
+      `stage ${late} revises the plan from batch ${stages[late]!.fromBatch} on, and this sampler has given ${given} batches; open it again at a checkpoint at or before that batch`,
+    );
+}
+
+/** The share of a batch. Where micro-batch and accumulation are both given they make the header's batch; a batch of other size takes more or fewer steps. */
+function rankShare(options: SamplerOptions, batchRows: number, headerRows: number): Uint32Array {
   const { rank = 0, world = 1 } = options;
+  const fixed = batchRows === headerRows ? options.accumulation : undefined;
   const accumulation =
-    options.accumulation ?? (options.microBatch ? batchRows / (world * options.microBatch) : 1);
+    fixed ?? (options.microBatch ? batchRows / (world * options.microBatch) : (options.accumulation ?? 1));
   const microBatch = options.microBatch ?? batchRows / (world * accumulation);
   return rankPositions({ world, rank, microBatch, accumulation }, batchRows);
 }

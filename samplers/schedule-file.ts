@@ -5,8 +5,9 @@ import { readFile } from "node:fs/promises";
 import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { array, object, parseJson } from "../core/parse.ts";
-import { checkStage, parseStage, type Schedule } from "./chain.ts";
+import { checkStage } from "./chain.ts";
 import { parseHeader } from "./header.ts";
+import { parseStage, type Schedule } from "./stage.ts";
 
 /**
  * A schedule from outside, checked whole: shape, order of stages, hash chain, then rows and deficits recomputed.

@@ -13,7 +13,7 @@ export function plannedHashes(plan: Plan): (batch: number) => string {
   const keys = servedKeys(domains.map(({ name }) => name));
   const orders: (DomainOrder | undefined)[] = [];
   return (batch) => {
-    const before = plan.served(batch);
+    const before = plan.firstOrdinals(batch);
     const counts = plan.counts(batch);
     let hash = "0000000000000000";
     for (const domain of domains.keys()) {

@@ -5,7 +5,7 @@
 import { type DomainName, SLIMPAJAMA_DOMAINS } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { readManifest } from "../shards/manifest.ts";
-import { decidedEnd, exhaustedBy, type Schedule } from "./chain.ts";
+import { decidedEnd, exhaustedBy } from "./chain.ts";
 import type { Exhaustion } from "./exhaustion.ts";
 import { type ScheduleDomain, trainDomains, wholeBatches } from "./header.ts";
 import type { LossReport } from "./losses.ts";
@@ -16,7 +16,7 @@ import { SLIMPAJAMA_TOKENS } from "./presets.ts";
 import { checkLossReport } from "./report.ts";
 import { type PolicyOptions, resolvePolicy } from "./resolve-policy.ts";
 import { appendUpdate, beginSchedule, nextReport } from "./reweight.ts";
-import { scheduleState } from "./schedule.ts";
+import { type Schedule, scheduleState } from "./schedule.ts";
 import { epochRows } from "./schedule-domain.ts";
 
 /** A run to be simulated. */

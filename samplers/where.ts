@@ -19,6 +19,8 @@ export interface ServedRow {
   readonly row: number;
   /** Tokens of the stretch that the row holds. */
   readonly tokens: number;
+  /** Whether a stage passes the row over, right before `batch`: it is in no batch, and `place` is -1. */
+  readonly skipped: boolean;
 }
 
 /** A stretch of a domain's train stream. */
@@ -73,9 +75,11 @@ export function whereServed(
       const ordinal = order.ordinalOf(epoch, row);
       if (ordinal >= total) continue;
       const batch = batchOf(ordinal);
+      const skipped = ordinal < plan.firstOrdinals(batch)[index]!;
       found.push({
         batch,
-        place: placeOf(ordinal, batch),
+        skipped,
+        place: skipped ? -1 : placeOf(ordinal, batch),
         stage: plan.stageOf(batch),
         epoch,
         row,
@@ -85,7 +89,7 @@ export function whereServed(
   }
   return found.sort((a, b) => a.batch - b.batch || a.place - b.place);
 
-  /** The batch that serves a row of the domain: the first after which more rows than its ordinal were served. */
+  /** The batch that serves a row of the domain, or before which it is passed over: the first after which more rows than its ordinal are used. */
   function batchOf(ordinal: number): number {
     let low = 0;
     let high = end - 1;
@@ -98,10 +102,10 @@ export function whereServed(
   }
   /** Slots of a batch hold one domain after another; the batch's order says at which position a slot is served. */
   function placeOf(ordinal: number, batch: number): number {
-    const before = plan.served(batch);
+    const before = plan.firstOrdinals(batch);
     const earlier = plan.counts(batch).subarray(0, index);
     const slot = earlier.reduce((sum, count) => sum + count, 0) + ordinal - before[index]!;
-    return batchOrder(header.seed, batch, header.batchRows).positionOf(slot);
+    return batchOrder(header.seed, batch, plan.batchRows(batch)).positionOf(slot);
   }
 }
 

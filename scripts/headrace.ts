@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import yargs, { type CommandModule } from "yargs";
 import { hideBin } from "yargs/helpers";
 import { begin } from "./begin.ts";
+import { branch } from "./branch.ts";
 import { build } from "./build.ts";
 import { calibrate } from "./calibrate.ts";
 import { say } from "./display.ts";
@@ -22,6 +23,7 @@ import { replay } from "./replay.ts";
 import { reweight } from "./reweight.ts";
 import { score } from "./score.ts";
 import { simulate } from "./simulate.ts";
+import { stage } from "./stage.ts";
 import { train } from "./train.ts";
 import { trainFilter } from "./train-filter.ts";
 import { verify } from "./verify.ts";
@@ -44,6 +46,8 @@ const COMMANDS: readonly CommandModule[] = [
   simulate,
   reference,
   reweight,
+  stage,
+  branch,
   trainFilter,
   evaluateFilter,
   moeConvert,

@@ -47,7 +47,7 @@ export const where = command({
           samplers.packedRowsHolding(schedule.header, shards, place),
         ),
       )
-      .map((row) => ({ ...row, acknowledged: served.has(row.batch) }));
+      .map((row) => ({ ...row, acknowledged: !row.skipped && served.has(row.batch) }));
     if (args.json) return printJson({ source, line, places, rows });
     if (places.length === 0)
       say(
@@ -61,22 +61,24 @@ export const where = command({
           ["batch", "position", "stage", "epoch", "row", "its tokens", ""],
           ...rows
             .slice(0, SHOWN)
-            .map(({ batch, place, stage, epoch, row, tokens, acknowledged }) => [
+            .map(({ batch, place, stage, epoch, row, tokens, skipped, acknowledged }) => [
               batch,
-              place,
+              skipped ? "" : place,
               stage,
               epoch,
               row,
               tokens,
-              acknowledged ? "acknowledged" : "planned",
+              skipped ? "passed over before it" : acknowledged ? "acknowledged" : "planned",
             ]),
         ]),
       );
     if (rows.length > SHOWN) say(`and ${grouped(rows.length - SHOWN)} more; --json lists them all`);
     const acknowledged = new Set(rows.filter((row) => row.acknowledged).map(({ batch }) => batch)).size;
-    const planned = new Set(rows.map(({ batch }) => batch)).size - acknowledged;
+    const given = rows.filter(({ skipped }) => !skipped);
+    const planned = new Set(given.map(({ batch }) => batch)).size - acknowledged;
+    const passed = rows.length - given.length;
     say(
-      `served in ${grouped(acknowledged)} batches${planned > 0 ? `, planned in ${grouped(planned)} more` : ""}`,
+      `served in ${grouped(acknowledged)} batches${planned > 0 ? `, planned in ${grouped(planned)} more` : ""}${passed > 0 ? `; ${grouped(passed)} rows passed over` : ""}`,
     );
   },
 });

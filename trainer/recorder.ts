@@ -35,6 +35,8 @@ export interface TrainProgress {
 export class RunRecorder implements HostHandler {
   /** Batches acknowledged to this object. */
   trained = 0;
+  /** Tokens of these. */
+  tokens = 0;
   readonly notes: string[] = [];
   schedule: Schedule;
   readonly #paths: RunPaths;
@@ -90,6 +92,7 @@ export class RunRecorder implements HostHandler {
       );
     this.#log.append(batch, served);
     this.trained++;
+    this.tokens += this.#plan.tokens(batch + 1) - this.#plan.tokens(batch);
     this.#at = batch + 1;
     this.#show(loss ?? null);
   }
@@ -123,12 +126,12 @@ export class RunRecorder implements HostHandler {
   }
 
   #show(loss: number | null): void {
-    const { batchRows, rowTokens, batches } = this.schedule.header;
+    const { batches } = this.schedule.header;
     const end = this.#plan.end();
     this.#onProgress?.({
       batch: this.#at,
       batches: end.final ? end.batch : batches!,
-      tokens: this.#at * batchRows * rowTokens,
+      tokens: this.#plan.tokens(this.#at),
       stages: this.schedule.stages.length,
       loss,
     });

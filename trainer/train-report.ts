@@ -57,6 +57,9 @@ export async function describeRun(paths: RunPaths, schedule: Schedule, batches: 
   const names = header.domains.map(({ name }) => name);
   const byName = (values: ArrayLike<number>, unit: number) =>
     Object.fromEntries(names.map((name, i) => [name, values[i]! / unit]));
+  const plan = openPlan(schedule);
+  const passed = plan.skipped(batches);
+  const given = plan.served(batches).map((rows, i) => rows - passed[i]!);
   const losses = [];
   for (const measuredAt of await listReports(paths.folder)) {
     const { domains } = await readReport(paths.folder, measuredAt, names);
@@ -66,7 +69,7 @@ export async function describeRun(paths: RunPaths, schedule: Schedule, batches: 
     run: paths.folder,
     policy: header.policy.name,
     batches,
-    tokens: batches * header.batchRows * header.rowTokens,
+    tokens: plan.tokens(batches),
     stages: stages.map((stage) => ({
       fromBatch: stage.fromBatch,
       untilBatch: stage.untilBatch,
@@ -76,7 +79,13 @@ export async function describeRun(paths: RunPaths, schedule: Schedule, batches: 
       rails: (stage.cause["rails"] as readonly unknown[] | undefined) ?? [],
     })),
     losses,
-    shares: byName(openPlan(schedule).served(batches), Math.max(1, batches * header.batchRows)),
+    shares: byName(
+      given,
+      Math.max(
+        1,
+        given.reduce((sum, rows) => sum + rows, 0),
+      ),
+    ),
     scheduleHash: scheduleState(schedule).hash,
   };
 }

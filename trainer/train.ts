@@ -83,7 +83,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
         finished,
         resumedAt,
         seconds,
-        tokensPerSecond: (record.trained * plan.batchRows * plan.rowTokens) / seconds,
+        tokensPerSecond: record.tokens / seconds,
       };
     } finally {
       log.close();

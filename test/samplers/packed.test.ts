@@ -127,7 +127,15 @@ describe("packed rows", () => {
             return places.filter((at) => at >= position && at < position + tokens);
           });
           if (mine.length > 0)
-            walked.push({ batch: k, place, stage, epoch: epochs[place]!, row, tokens: mine.length });
+            walked.push({
+              batch: k,
+              skipped: false,
+              place,
+              stage,
+              epoch: epochs[place]!,
+              row,
+              tokens: mine.length,
+            });
         }
       }
       assert.deepEqual(found, walked);

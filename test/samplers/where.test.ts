@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { openPlan, type Schedule, whereServed } from "../../samplers/index.ts";
+import { openPlan, reviseSchedule, type Schedule, whereServed } from "../../samplers/index.ts";
 import { makeHeader, makeSchedule } from "./making.ts";
 
 /** Every row of every batch, looked at token by token. */
@@ -19,7 +19,15 @@ function walked(schedule: Schedule, domain: number, position: number, tokens: nu
       for (let i = 0; i < header.rowTokens + header.lookahead; i++)
         if (mine.has((starts[place]! + i) % ring)) held++;
       if (held > 0)
-        found.push({ batch, place, stage, epoch: epochs[place]!, row: rows[place]!, tokens: held });
+        found.push({
+          batch,
+          skipped: false,
+          place,
+          stage,
+          epoch: epochs[place]!,
+          row: rows[place]!,
+          tokens: held,
+        });
     }
   }
   return found;
@@ -56,6 +64,31 @@ describe("the batches in which a stretch of a stream is served", () => {
       { numRuns: 150 },
     );
   });
+  test("are those before and after batches that were passed over, and the rows passed over are named", () => {
+    const schedule = makeSchedule(makeHeader([300, 200], { batches: 40 }), [null, [0.6, 0.4]]);
+    const stretch = { domain: "d0", position: 40, tokens: 60 };
+    const revised = reviseSchedule(reviseSchedule(schedule, { kind: "batch", fromBatch: 3, batchRows: 12 }), {
+      kind: "skip",
+      fromBatch: 5,
+      untilBatch: 8,
+    });
+    const found = whereServed(revised, stretch);
+    assert.deepEqual(
+      found.filter(({ skipped }) => !skipped),
+      walked(revised, 0, 40, 60, 40),
+    );
+    const passed = found.filter(({ skipped }) => skipped);
+    const before = reviseSchedule(schedule, { kind: "batch", fromBatch: 3, batchRows: 12 });
+    assert.deepEqual(
+      passed.map(({ batch, epoch, row, tokens }) => [batch, epoch, row, tokens]).sort(),
+      walked(before, 0, 40, 60, 8)
+        .filter(({ batch }) => batch >= 5)
+        .map(({ epoch, row, tokens }) => [5, epoch, row, tokens])
+        .sort(),
+    );
+    assert.ok(passed.length > 0);
+  });
+
   test("far into a long run are found without walking to it", () => {
     const schedule = makeSchedule(
       makeHeader([6e11, 3e11], { rowTokens: 4096, batchRows: 3584, batches: 13_623 }),

@@ -15,7 +15,7 @@ test("help lists every command", () => {
   const { status, out } = headrace("--help");
   assert.equal(status, 0);
   const names =
-    "build calibrate inspect score verify ledger export import train begin replay where simulate reference reweight train-filter evaluate-filter doctor".split(
+    "build calibrate inspect score verify ledger export import train begin replay where simulate reference reweight stage branch train-filter evaluate-filter doctor".split(
       " ",
     );
   for (const name of names) assert.match(out, new RegExp(`headrace ${name} `));

@@ -28,10 +28,10 @@ import numpy as np  # noqa: E402
 from making import make_header, make_stage  # noqa: E402
 
 from headrace.keys import hash_of  # noqa: E402
-from headrace.mixture import weight_parts  # noqa: E402
+from headrace.mixture import settle, weight_parts  # noqa: E402
 from headrace.plan import Plan  # noqa: E402
 from headrace.reader import ShardReader  # noqa: E402
-from headrace.schedule import parse_header, parse_schedule, start_of_stage  # noqa: E402
+from headrace.schedule import parse_schedule, state_after  # noqa: E402
 
 TOKENS = 10_000_000
 """Tokens of a shard, in two record batches."""
@@ -118,8 +118,8 @@ def seeks(reader: ShardReader, stages: int) -> dict:
         drawn = [max(rng.random(), 4 * len(reader.domains) / BATCH) for _ in reader.domains]
         weights = weight_parts([x / sum(drawn) for x in drawn])
         first, until = i * RUN // stages, None if i == stages - 1 else (i + 1) * RUN // stages
-        start = start_of_stage(parse_header(header), parsed, first, weights)
-        make = dict(served=list(start.served), carry=list(start.deficits))
+        start = state_after(parsed[-1] if parsed else None, first, len(weights))
+        make = dict(served=list(start.served), carry=settle(start.deficits, weights))
         document["stages"].append(make_stage(document, weights, first, until, **make))
         parsed = list(parse_schedule(document).stages)
     schedule = parse_schedule(document)

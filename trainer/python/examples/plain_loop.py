@@ -47,9 +47,9 @@ def main() -> None:
     for step in loader:
         rows = step["input_ids"]
         nats = F.cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten(), reduction="none")
-        nats.mean().div(dataset.accumulation).backward()
+        nats.mean().div(step["steps"]).backward()
         losses.add(step["domains"], nats.detach().view(len(rows), -1).sum(1), rows.shape[1] - 1)
-        if step["step"] + 1 < dataset.accumulation:
+        if step["step"] + 1 < step["steps"]:
             continue
         if world > 1:
             dist.all_reduce(model.weight.grad)

@@ -200,6 +200,14 @@ class RunCallback(TrainerCallback, ExportableState):
             raise HeadraceError(
                 "ERR_WORLD", f"Trainer runs {args.n_gpu} GPUs in one process; start a process a GPU with torchrun"
             )
+        header = self._sampler.schedule.header
+        other = next((s for _, s in self._sampler.schedule.in_force if s.batch_rows != header.batch_rows), None)
+        if other is not None:
+            raise HeadraceError(
+                "ERR_WORLD",
+                f"batches have {other.batch_rows} rows from batch {other.from_batch} on and {header.batch_rows} before, and Trainer takes as many "
+                "rows at every step; give the run to a loop of your own (StepDataset)",
+            )
         if args.train_sampling_strategy != "sequential":
             raise HeadraceError(
                 "ERR_ARGUMENT",

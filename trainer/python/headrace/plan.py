@@ -98,10 +98,9 @@ class Plan:
         self._rings = lru_cache(maxsize=64)(self._make_rings)
 
     def counters(self, batch: int) -> Counters:
-        """Rows served before a batch and the deficits then. O(domains) where every weight is at least a row a batch, else from the nearest of checkpoints."""
-        index = self.schedule.stage_of(batch)
-        stage = self.schedule.stages[index]
-        rows = self.schedule.header.batch_rows
+        """Rows served or passed over before a batch and the deficits then. O(domains) where every weight is at least a row a batch, else from the nearest of checkpoints."""
+        index, stage = self.schedule.governing(batch)
+        rows = stage.batch_rows
         ago = batch - stage.from_batch
         checkpoints = self._checkpoints.setdefault(index, [stage.start])
         while len(checkpoints) <= ago // _CHECKPOINT_BATCHES:
@@ -111,8 +110,8 @@ class Plan:
 
     def counts(self, batch: int) -> List[int]:
         """Rows of each domain in a batch."""
-        stage = self.schedule.stages[self.schedule.stage_of(batch)]
-        counts, _ = allocate(self.counters(batch).deficits, stage.weights, self.schedule.header.batch_rows)
+        stage = self.schedule.governing(batch).stage
+        counts, _ = allocate(self.counters(batch).deficits, stage.weights, stage.batch_rows)
         return counts
 
     def batch(self, batch: int) -> Rows:
@@ -121,7 +120,8 @@ class Plan:
 
     def rank(self, batch: int, rank: int, world: int, micro_batch: int, accumulation: int) -> Rows:
         """A rank's rows of a batch: its accumulation steps one after the other, `micro_batch` rows each. Raises ERR_WORLD, ERR_UNDECIDED."""
-        positions = rank_positions(self.schedule.header.batch_rows, rank, world, micro_batch, accumulation)
+        rows = self.schedule.governing(batch).stage.batch_rows
+        positions = rank_positions(rows, rank, world, micro_batch, accumulation)
         return self.at(batch, positions.ravel())
 
     def at(self, batch: int, positions: np.ndarray) -> Rows:
@@ -134,15 +134,15 @@ class Plan:
         `most` < 512. Raises ERR_UNDECIDED.
         """
         header = self.schedule.header
-        index = self.schedule.stage_of(first)
-        stage = self.schedule.stages[index]
+        index, stage = self.schedule.governing(first)
+        batch_rows = stage.batch_rows
         until = header.batches if stage.until_batch is None else stage.until_batch
         count = most if until is None else min(most, until - first)
-        served = served_by(self.counters(first), stage.weights, header.batch_rows, count)
+        served = served_by(self.counters(first), stage.weights, batch_rows, count)
 
         # Slots of all the batches end to end: a run of them is a domain's in one batch.
-        slots = _slots(header.seed, first, count, header.batch_rows, positions)
-        slots += np.arange(count)[:, None] * header.batch_rows
+        slots = _slots(header.seed, first, count, batch_rows, positions)
+        slots += np.arange(count)[:, None] * batch_rows
         ends = np.cumsum(np.diff(served, axis=0))
         runs = np.searchsorted(ends, slots, side="right")
         first_slots = np.concatenate(([0], ends[:-1]))

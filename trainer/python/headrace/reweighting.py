@@ -17,7 +17,18 @@ from .losses import Report, check_report, mean_losses, record_report
 from .mixture import PARTS, Counters, advance, settle, weight_parts
 from .policy import LossDriven, parse_policy, update_weights
 from .rules import Measured, Weights, divided
-from .schedule import Header, PathLike, Schedule, Stage, parse_schedule, read_schedule, stage_hash
+from .schedule import (
+    Header,
+    PathLike,
+    Schedule,
+    Stage,
+    cut_before,
+    parse_schedule,
+    passed_over,
+    read_schedule,
+    stage_hash,
+    state_after,
+)
 
 
 class Reweighting(NamedTuple):
@@ -55,7 +66,7 @@ def reweight(run: PathLike, report: Any, wait_seconds: float = 60) -> Reweightin
         if measured_at != due:
             return Reweighting(schedule, None, recorded, False)
         longer = append_update(schedule, recorded)
-        _write(path, longer)
+        write_schedule(path, longer)
         return Reweighting(longer, longer.stages[len(schedule.stages)], recorded, True)
 
 
@@ -82,9 +93,14 @@ def append_update(schedule: Schedule, report: Report) -> Schedule:
     if policy is None or from_batch is None:
         raise HeadraceError("ERR_SCHEDULE", "the schedule is decided to its end; no report moves its weights")
     losses = mean_losses(report)
-    current = _weights_of(schedule)
+    current = weights_of(schedule)
     weights, asked, actions = update_weights(
-        policy, current, losses, header.batch_rows, _exhausted_domains(schedule), _measured_before(schedule)
+        policy,
+        current,
+        losses,
+        schedule.stages[-1].batch_rows,
+        _exhausted_domains(schedule),
+        _measured_before(schedule),
     )
     until = from_batch + policy.every_batches
     return append_stage(
@@ -103,23 +119,56 @@ def append_update(schedule: Schedule, report: Report) -> Schedule:
     )
 
 
+class Revision(NamedTuple):
+    """What a stage changes inside the decided part."""
+
+    from_batch: int
+    said: Dict[str, Any]
+    """`kind`, and what else the stage is to say of it."""
+
+
 def append_stage(
-    schedule: Schedule, until_batch: Optional[int], weights: Weights, cause: Dict[str, Any], origin: Dict[str, int]
+    schedule: Schedule,
+    until_batch: Optional[int],
+    weights: Weights,
+    cause: Dict[str, Any],
+    origin: Dict[str, int],
+    revision: Optional[Revision] = None,
+    batch_rows: Optional[int] = None,
+    skipped: Optional[Sequence[int]] = None,
 ) -> Schedule:
     """The schedule with one more stage where the decided part ends, or several where domains run out of rows before `until_batch` (samplers/schedule.ts).
 
-    `origin` may hold `measuredAt` and `lag`. Pure. Raises ERR_EXHAUSTED when rows run out under `error`.
+    `origin` may hold `measuredAt` and `lag`; `batch_rows` are by default those of the stage before; `skipped` rows of each domain are passed
+    over first. With a `revision` it begins inside the decided part. Pure. Raises ERR_EXHAUSTED when rows run out under `error`.
     """
     header = schedule.header
     asked = weight_parts([weights[name] for name in header.domains])
-    begin = schedule.end.batch
-    if begin is None or schedule.end.final:
+    begin = schedule.end.batch if revision is None else revision.from_batch
+    if revision is None and schedule.end.final:
+        begin = None
+    if begin is None:
         raise HeadraceError("ERR_SCHEDULE", "a stage cannot be appended: the schedule is decided to the end of the run")
+    before = [each.stage for each in (schedule.in_force if revision is None else cut_before(schedule.in_force, begin))]
+    previous = before[-1] if before else None
+    rows = batch_rows or (previous.batch_rows if previous else header.batch_rows)
+    # Tokens are counted from the last stage that was sealed: its batch, its tokens and the rows of its batches.
+    mark = (previous.from_batch, previous.from_tokens, previous.batch_rows) if previous else (0, 0, header.batch_rows)
+    change: Dict[str, Any] = {} if revision is None else {"revises": revision.said}
+    if skipped is not None:
+        change["skipped"] = list(skipped)
     records: List[Dict[str, Any]] = []
     hashes = [schedule.hash]
 
     def seal(record: Dict[str, Any]) -> None:
-        record["fromTokens"] = record["fromBatch"] * header.batch_rows * header.row_tokens
+        nonlocal mark
+        batch, tokens, each = mark
+        record["fromTokens"] = tokens + (record["fromBatch"] - batch) * each * header.row_tokens
+        mark = (record["fromBatch"], record["fromTokens"], rows)
+        if rows != header.batch_rows:
+            record["batchRows"] = rows
+        if record["fromBatch"] == begin:
+            record.update(change)
         record["hash"] = stage_hash(hashes[-1], record)
         hashes.append(record["hash"])
         records.append(record)
@@ -140,7 +189,7 @@ def append_stage(
     gone: Set[int] = set()
     reason: List[str] = []
     batch = begin
-    state = _state_at_end(schedule)
+    state = passed_over(state_after(previous, begin, len(header.domains)), skipped)
     while True:
         parts = asked if not gone else _without(asked, gone)
         if parts is None:
@@ -148,7 +197,7 @@ def append_stage(
             break
         start = Counters(state.served, tuple(settle(state.deficits, parts)))
         last = until_batch if until_batch is not None else header.batches
-        found = _first_exhaustion(header, start, parts, batch, last)
+        found = _first_exhaustion(header, start, parts, rows, batch, last)
         if found is None or found[0] > batch:
             record: Dict[str, Any] = {
                 "fromBatch": batch,
@@ -167,13 +216,13 @@ def append_stage(
         if found is None:
             break
         if found[0] > batch:
-            state = advance(start, parts, header.batch_rows, found[0] - batch)
+            state = advance(start, parts, rows, found[0] - batch)
         batch = found[0]
         names = [header.domains[i] for i in found[1]]
         if header.exhaustion == "error":
             raise HeadraceError(
                 "ERR_EXHAUSTED",
-                f"{' and '.join(names)} would run out of rows in batch {batch} (at {batch * header.batch_rows * header.row_tokens} tokens); "
+                f"{' and '.join(names)} would run out of rows in batch {batch} (at {mark[1] + (batch - mark[0]) * mark[2] * header.row_tokens} tokens); "
                 "lower the weight, end the run before that batch, or choose exhaustion repeat, redistribute or stop",
             )
         reason = reason + names
@@ -184,37 +233,28 @@ def append_stage(
     return parse_schedule({**schedule.document, "stages": [*schedule.document["stages"], *records]})
 
 
-def _state_at_end(schedule: Schedule) -> Counters:
-    if not schedule.stages:
-        zeros = (0,) * len(schedule.header.domains)
-        return Counters(zeros, zeros)
-    last = schedule.stages[-1]
-    end = last.until_batch if last.until_batch is not None else last.from_batch
-    return advance(last.start, last.weights, schedule.header.batch_rows, end - last.from_batch)
-
-
 def _first_exhaustion(
-    header: Header, start: Counters, parts: Sequence[int], batch: int, until: Optional[int]
+    header: Header, start: Counters, parts: Sequence[int], rows: int, batch: int, until: Optional[int]
 ) -> Optional[Tuple[int, List[int]]]:
     """The first batch in [batch, until) that would take a domain past its limit, and those it would take past."""
     if all(limit is None for limit in header.limits):
         return None
     state = start
     while until is None or batch < until:
-        after = advance(state, parts, header.batch_rows, 1)
+        after = advance(state, parts, rows, 1)
         past = [i for i, limit in enumerate(header.limits) if limit is not None and after.served[i] > limit]
         if past:
             return batch, past
         # After n batches no domain is a whole row ahead of its share, so none is past its limit before these many.
         skips = [
-            max(0, ((limit - served - 1) * PARTS - deficit) // (part * header.batch_rows))
+            max(0, ((limit - served - 1) * PARTS - deficit) // (part * rows))
             for limit, served, deficit, part in zip(header.limits, after.served, after.deficits, parts)
             if limit is not None and part
         ]
         if not skips:
             return None
         skip = min(skips) if until is None else min(*skips, until - batch - 1)
-        state = advance(after, parts, header.batch_rows, skip)
+        state = advance(after, parts, rows, skip)
         batch += 1 + skip
     return None
 
@@ -229,23 +269,24 @@ def _policy_of(schedule: Schedule) -> Optional[LossDriven]:
     return parse_policy(schedule.header.policy, schedule.header.domains)
 
 
-def _weights_of(schedule: Schedule, stage: int = -1) -> Weights:
-    return divided({name: part / PARTS for name, part in zip(schedule.header.domains, schedule.stages[stage].weights)})
+def weights_of(schedule: Schedule, stage: Optional[Stage] = None) -> Weights:
+    weights = (stage or schedule.stages[-1]).weights
+    return divided({name: part / PARTS for name, part in zip(schedule.header.domains, weights)})
 
 
 def _measured_before(schedule: Schedule) -> List[Measured]:
     """The losses of the updates that were recorded, oldest first, each with the weights that it started from."""
     return [
-        Measured(_weights_of(schedule, i - 1), stage.cause["losses"])
-        for i, stage in enumerate(schedule.stages)
-        if stage.cause["kind"] == "loss"
+        Measured(weights_of(schedule, before.stage), each.stage.cause["losses"])
+        for before, each in zip(schedule.in_force, schedule.in_force[1:])
+        if each.stage.cause["kind"] == "loss"
     ]
 
 
 def _exhausted_domains(schedule: Schedule) -> List[str]:
     """The domains that earlier stages closed because they had given all their rows."""
     names: List[str] = []
-    for stage in schedule.stages:
+    for _, stage in schedule.in_force:
         closed = stage.cause.get("domains", stage.cause.get("exhausted"))
         names += closed if isinstance(closed, list) else []
     return names
@@ -274,7 +315,7 @@ def _require_due(schedule: Schedule, measured_at: int, due: Optional[int]) -> No
     )
 
 
-def _write(path: str, schedule: Schedule) -> None:
+def write_schedule(path: str, schedule: Schedule) -> None:
     """Writes a schedule whole or not at all, one line a stage."""
     stages = ",".join(f"\n{canonical_json(stage)}" for stage in schedule.document["stages"])
     text = f'{{"header":{canonical_json(schedule.document["header"])},\n"stages":[{stages}]}}\n'

@@ -79,6 +79,11 @@ class Batch:
         return isinstance(self._reader, PackedReader)
 
     @property
+    def steps_in_all(self) -> int:
+        """Accumulation steps of the whole batch, of which these rows may be one."""
+        return int(self._planned.block.rows.shape[1]) * self.accumulation // len(self.tokens)
+
+    @property
     def steps(self) -> np.ndarray:
         """The tokens as (accumulation, micro-batch, width)."""
         return self.tokens.reshape(self.accumulation, -1, self.tokens.shape[1])
@@ -182,9 +187,9 @@ class Sampler:
             None if mask.bos else self.reader.manifest.tokenizer["bos"],
             {int(self._streams[domain]): found for domain, found in edges.items()},
         )
-        positions = _share(header.batch_rows, rank, world, micro_batch, accumulation)
-        self._accumulation, self._micro_batch = map(int, positions.shape)
-        self._positions = positions.ravel()
+        self._share = (rank, world, micro_batch, accumulation)
+        self._shares = _shares(self.schedule, *self._share)
+        self._given = 0
         self._plan = Plan(self.schedule)
         self._known: Optional[_Planned] = None
         self._next = 0
@@ -201,7 +206,8 @@ class Sampler:
 
     def batch(self, k: int) -> Batch:
         """This rank's rows of a batch; does not move the iterator. Raises ERR_UNDECIDED where it is not decided in time or past the end, ERR_SHARD."""
-        return self._serve(k, 0, self._accumulation)
+        self._wait_for(k)
+        return self._serve(k, 0, self.steps_of(k))
 
     def step(self, k: int, step: int) -> Batch:
         """One accumulation step of a batch: its micro-batch alone is read. Raises as `batch`, and ERR_ARGUMENT outside [0, accumulation)."""
@@ -215,10 +221,12 @@ class Sampler:
     def _serve(self, k: int, step: int, steps: int) -> Batch:
         planned, first, count = self._find(k, step, steps)
         header = self.schedule.header
+        stage = self.schedule.stages[planned.block.stage]
+        self._given = max(self._given, k + 1)
         return Batch(
             k,
             planned.block.stage,
-            k * header.batch_rows * header.row_tokens,
+            stage.from_tokens + (k - stage.from_batch) * stage.batch_rows * header.row_tokens,
             self._rows.copy(planned.places.part(first, first + count)),  # type: ignore[arg-type]
             steps,
             planned,
@@ -230,12 +238,27 @@ class Sampler:
 
     def _find(self, k: int, step: int, steps: int) -> Tuple[_Planned, int, int]:
         """The block of a batch, and which of its rows, end to end, are those of some accumulation steps: the first and how many."""
-        if not 0 <= step < self._accumulation:
-            raise HeadraceError("ERR_ARGUMENT", f"step {step} is not in a batch of {self._accumulation} steps")
         self._wait_for(k)
+        accumulation, micro_batch = self._positions(k).shape
+        if not 0 <= step < accumulation:
+            raise HeadraceError("ERR_ARGUMENT", f"step {step} is not in a batch of {accumulation} steps")
         planned = self._planned(k)
-        first = (k - planned.block.first) * len(self._positions) + step * self._micro_batch
-        return planned, first, steps * self._micro_batch
+        first = ((k - planned.block.first) * accumulation + step) * micro_batch
+        return planned, first, steps * micro_batch
+
+    def _positions(self, k: int) -> np.ndarray:
+        """This rank's positions in a batch, (steps, micro-batch); past the decided part as in the last that is."""
+        return self._shares[self._rows_of(k)]
+
+    def _rows_of(self, k: int) -> int:
+        stages = self.schedule.in_force
+        if not stages:
+            return self.schedule.header.batch_rows
+        return (self.schedule.governing(k).stage if self._reaches(k) else stages[-1].stage).batch_rows
+
+    def _reaches(self, k: int) -> bool:
+        end = self.schedule.end.batch
+        return end is None or k < end
 
     def take(self, k: int, positions: np.ndarray) -> Tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]:
         """The rows at some positions of a batch, whichever this rank's are: tokens (n, width), the domain of each, and which tokens are targets.
@@ -253,7 +276,7 @@ class Sampler:
 
     def plan_rows(self, k: int) -> Rows:
         """This rank's rows of a decided batch, without their tokens."""
-        return self._plan.at(k, self._positions)
+        return self._plan.at(k, self._positions(k).ravel())
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches from where the sampler stands to the end of the run."""
@@ -275,8 +298,34 @@ class Sampler:
 
     @property
     def accumulation(self) -> int:
-        """Accumulation steps of a batch."""
-        return self._accumulation
+        """Accumulation steps of a batch of the header's size; `steps_of` has those of any batch."""
+        return int(self._shares[self.schedule.header.batch_rows].shape[0])
+
+    def steps_of(self, k: int) -> int:
+        """Accumulation steps of a batch; past the decided part those of the last batch that is."""
+        return int(self._positions(k).shape[0])
+
+    def steps_before(self, k: int) -> int:
+        """Accumulation steps of all batches before one, as `locate` counts them."""
+        total = 0
+        for first, until, steps in self._stretches():
+            total += max(0, (k if until is None else min(k, until)) - first) * steps
+        return total
+
+    def locate(self, number: int) -> Tuple[int, int]:
+        """The batch and the step in it of the so manyth accumulation step of the run."""
+        for first, until, steps in self._stretches():
+            if until is None or number < (until - first) * steps:
+                return first + number // steps, number % steps
+            number -= (until - first) * steps
+        raise AssertionError("the last stretch has no end")
+
+    def _stretches(self) -> List[Tuple[int, Optional[int], int]]:
+        """First batch, end and steps a batch of stretches of batches of one size; the last has no end."""
+        firsts = [(stage.from_batch, stage.batch_rows) for _, stage in self.schedule.in_force if not stage.stops]
+        firsts = firsts or [(0, self.schedule.header.batch_rows)]
+        ends: List[Optional[int]] = [first for first, _ in firsts[1:]]
+        return [(first, until, int(self._shares[rows].shape[0])) for (first, rows), until in zip(firsts, [*ends, None])]
 
     def ends_before(self, k: int) -> bool:
         """Whether the run is known to end before batch k is served."""
@@ -302,9 +351,17 @@ class Sampler:
         return self.schedule
 
     def extend(self, schedule: Schedule) -> None:
-        """Takes a longer schedule. Raises ERR_SCHEDULE when it does not begin with the one in hand."""
+        """Takes a longer schedule. Raises ERR_SCHEDULE when it does not begin with the one in hand or revises a batch that was given, ERR_WORLD."""
         schedule.check_extends(len(self.schedule.stages), self.schedule.hash)
         if len(schedule.stages) > len(self.schedule.stages):
+            for index, stage in enumerate(schedule.stages):
+                if index >= len(self.schedule.stages) and stage.revises is not None and stage.from_batch < self._given:
+                    raise HeadraceError(
+                        "ERR_SCHEDULE",
+                        f"stage {index} revises the plan from batch {stage.from_batch} on, and this sampler has given {self._given} batches; "
+                        "open it again at a checkpoint at or before that batch",
+                    )
+            self._shares = _shares(schedule, *self._share)
             self.schedule = schedule
             self._plan = Plan(schedule)
             self._known = None
@@ -312,13 +369,14 @@ class Sampler:
     def _planned(self, k: int) -> _Planned:
         """The block that holds a batch. One batch for whoever jumps; twice as many at each block that follows on the one before, or nearly."""
         known, most = self._known, 1
+        positions = self._positions(k).ravel()
         if known is not None:
             past = k - known.block.first - len(known.block)
             if -len(known.block) <= past < 0:
                 return known
             if 0 <= past < _STRIDE:
-                most = min(2 * len(known.block), _BLOCK_BATCHES, max(1, _BLOCK_ROWS // len(self._positions)))
-        block = self._plan.block(k, most, self._positions)
+                most = min(2 * len(known.block), _BLOCK_BATCHES, max(1, _BLOCK_ROWS // len(positions)))
+        block = self._plan.block(k, most, positions)
         streams = self._streams[block.domains].ravel()
         places = self._rows.locate(streams, block.starts.ravel(), self.width)
         self._known = _Planned(block, places, served_hashes(self.schedule.header.domains, block))
@@ -368,6 +426,21 @@ def rows_of(reader: ShardReader, schedule: Schedule) -> Union[ShardReader, Packe
     if header.pack is None:
         return reader
     return PackedReader(reader, read_pack(reader.folder, header.pack, header.shards), header.domains)
+
+
+def _shares(
+    schedule: Schedule, rank: int, world: int, micro_batch: Optional[int], accumulation: Optional[int]
+) -> Dict[int, np.ndarray]:
+    """A rank's positions for every size that batches have: checked before the first of them, not at the one that it stops at.
+
+    Where micro-batch and accumulation are both given they make the header's batch; a batch of another size takes more or fewer steps.
+    """
+    header = schedule.header.batch_rows
+    sizes = {header, *(stage.batch_rows for stage in schedule.stages)}
+    return {
+        rows: _share(rows, rank, world, micro_batch, None if micro_batch and rows != header else accumulation)
+        for rows in sorted(sizes)
+    }
 
 
 def _share(

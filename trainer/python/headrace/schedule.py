@@ -7,7 +7,7 @@ served rows and carried deficits, which are recomputed. The recorded weights are
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -68,11 +68,28 @@ class Stage:
     measured_at: Optional[int]
     lag: Optional[int]
     hash: str
+    from_tokens: int
+    """Tokens of the batches before `from_batch`."""
+    batch_rows: int
+    """Rows of a global batch."""
+    revises: Optional[Mapping[str, Any]] = None
+    """What is changed, where the stage begins inside what the stages before it decide."""
+    skipped: Optional[Tuple[int, ...]] = None
+    """Rows of each domain that are passed over right before `from_batch`; they count in `start`."""
 
     @property
     def stops(self) -> bool:
         """Whether the run ends where this stage begins."""
         return bool(self.cause["kind"] == "stop")
+
+
+class InForce(NamedTuple):
+    """A stage that governs batches."""
+
+    place: int
+    """Its place in the schedule."""
+    stage: Stage
+    """With `until_batch` where a later one takes over."""
 
 
 class End(NamedTuple):
@@ -103,12 +120,21 @@ class Schedule:
         """How far the weights are decided."""
         return _end_of(self.header, self.stages)
 
+    @cached_property
+    def in_force(self) -> Tuple[InForce, ...]:
+        """The stages that govern a batch, in the order of batches, without gaps."""
+        return stages_in_force(self.stages)
+
     def hash_after(self, stages: int) -> str:
         """Hash of the chain after its first `stages` stages."""
         return self.stages[stages - 1].hash if stages else self.header.hash
 
     def stage_of(self, batch: int) -> int:
         """Index of the stage that governs a batch. Raises ERR_UNDECIDED past the decided part."""
+        return self.governing(batch).place
+
+    def governing(self, batch: int) -> InForce:
+        """The stage that governs a batch. Raises ERR_UNDECIDED past the decided part."""
         end, final = self.end
         if batch < 0:
             raise HeadraceError("ERR_ARGUMENT", f"batch {batch} does not exist; batches are whole numbers from 0")
@@ -119,14 +145,14 @@ class Schedule:
                 if final
                 else f"batch {batch} is not decided yet; the schedule decides {end} batches: append a stage",
             )
-        low, high = 0, len(self.stages)
+        low, high = 0, len(self.in_force)
         while high - low > 1:
             middle = (low + high) // 2
-            if self.stages[middle].from_batch <= batch:
+            if self.in_force[middle].stage.from_batch <= batch:
                 low = middle
             else:
                 high = middle
-        return low
+        return self.in_force[low]
 
     def check_extends(self, stages: int, hash: str) -> None:
         """Raises ERR_SCHEDULE unless this schedule continues the one that had `stages` stages and the chain hash `hash`."""
@@ -140,6 +166,31 @@ class Schedule:
                 "ERR_SCHEDULE",
                 f"schedule has hash {self.hash_after(stages)} after {stages} stages, the state in hand has {hash}; it belongs to another run or branch",
             )
+
+
+def stages_in_force(stages: Sequence[Stage]) -> Tuple[InForce, ...]:
+    """The stages that govern a batch: one that revises takes over from its first batch on."""
+    found: List[InForce] = []
+    for index, stage in enumerate(stages):
+        if stage.revises is not None:
+            found = cut_before(found, stage.from_batch)
+        found.append(InForce(index, stage))
+    return tuple(found)
+
+
+def cut_before(found: Sequence[InForce], batch: int) -> List[InForce]:
+    """Those of stages in force that govern batches before one, the last of them to there."""
+    kept = [each for each in found if each.stage.from_batch < batch]
+    if kept and (kept[-1].stage.until_batch is None or kept[-1].stage.until_batch > batch):
+        kept[-1] = InForce(kept[-1].place, replace(kept[-1].stage, until_batch=batch))
+    return kept
+
+
+def tokens_before(header: Header, previous: Optional[Stage], batch: int) -> int:
+    """Tokens of the batches before one, of which `previous` governs the last; None where there is none."""
+    if previous is None:
+        return batch * header.batch_rows * header.row_tokens
+    return previous.from_tokens + (batch - previous.from_batch) * previous.batch_rows * header.row_tokens
 
 
 def _end_of(header: Header, stages: Sequence[Stage]) -> End:
@@ -233,13 +284,18 @@ def parse_header(record: Any, at: str = "header") -> Header:
     )
 
 
-def start_of_stage(header: Header, stages: List[Stage], from_batch: int, weights: List[int]) -> Counters:
-    """Rows served before a new stage, and the deficits carried into it, from the stages before."""
-    if not stages:
-        return Counters((0,) * len(weights), (0,) * len(weights))
-    last = stages[-1]
-    served, deficits = advance(last.start, last.weights, header.batch_rows, from_batch - last.from_batch)
-    return Counters(served, tuple(settle(deficits, weights)))
+def state_after(previous: Optional[Stage], from_batch: int, domains: int) -> Counters:
+    """Rows served before a batch and the deficits then; `previous` governs the batch before it, None where there is none."""
+    if previous is None:
+        return Counters((0,) * domains, (0,) * domains)
+    return advance(previous.start, previous.weights, previous.batch_rows, from_batch - previous.from_batch)
+
+
+def passed_over(state: Counters, skipped: Optional[Sequence[int]]) -> Counters:
+    """The state after rows were passed over."""
+    if skipped is None:
+        return state
+    return Counters(tuple(rows + more for rows, more in zip(state.served, skipped)), state.deficits)
 
 
 def stage_hash(previous: str, record: Mapping[str, Any]) -> str:
@@ -247,8 +303,30 @@ def stage_hash(previous: str, record: Mapping[str, Any]) -> str:
     return chain_hash(previous, {name: value for name, value in record.items() if name != "hash"})
 
 
+_FIELDS = frozenset(
+    [
+        "fromBatch",
+        "untilBatch",
+        "fromTokens",
+        "weights",
+        "served",
+        "carry",
+        "cause",
+        "measuredAt",
+        "lag",
+        "revises",
+        "batchRows",
+        "skipped",
+        "hash",
+    ]
+)
+
+
 def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> Stage:
     parse.fields(record, at, "fromBatch", "untilBatch", "fromTokens", "weights", "served", "carry", "cause", "hash")
+    for name in record:
+        if name not in _FIELDS:
+            parse.mismatch(f"{at}.{name}", record[name], f"no such field; known: {', '.join(sorted(_FIELDS))}")
     domains = len(header.domains)
     from_batch = parse.whole(record["fromBatch"], f"{at}.fromBatch")
     until_batch = parse.optional_whole(record["untilBatch"], f"{at}.untilBatch")
@@ -256,11 +334,24 @@ def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> S
     cause = parse.fields(record["cause"], f"{at}.cause", "kind")
     stops = cause["kind"] == "stop"
     expected_from, final = _end_of(header, before)
-    if final:
+    revises = None if record.get("revises") is None else parse.fields(record["revises"], f"{at}.revises", "kind")
+    skipped = None if record.get("skipped") is None else parse.wholes(record["skipped"], f"{at}.skipped", domains)
+    rows = parse.whole(record.get("batchRows", header.batch_rows), f"{at}.batchRows", 1, 2**20)
+    if revises is not None:
+        if expected_from is not None and (from_batch > expected_from or (final and from_batch == expected_from)):
+            raise HeadraceError(
+                "ERR_SCHEDULE",
+                f"{at} revises the plan from batch {from_batch} on, the stages before it decide {expected_from} batches",
+            )
+        kept = cut_before(stages_in_force(before), from_batch)
+        previous = kept[-1].stage if kept else None
+    else:
+        previous = before[-1] if before else None
+    if revises is None and final:
         raise HeadraceError(
             "ERR_SCHEDULE", f"{at} follows a stage that decides the run to its end at batch {expected_from}"
         )
-    if from_batch != expected_from:
+    if revises is None and from_batch != expected_from:
         raise HeadraceError("ERR_SCHEDULE", f"{at}.fromBatch is {from_batch}, the stage before ends at {expected_from}")
     until = header.batches if until_batch is None else until_batch
     if until is not None and header.batches is not None and until > header.batches:
@@ -271,15 +362,17 @@ def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> S
         raise HeadraceError("ERR_SCHEDULE", f"{at} stops the run; its untilBatch must be null and its weights 0")
     if not stops and sum(weights) != PARTS:
         raise HeadraceError("ERR_SCHEDULE", f"{at}.weights sum to {sum(weights)}; they must sum to {PARTS}")
-    for name, weight, rows in zip(header.domains, weights, header.rows):
-        if weight and not rows:
+    for name, weight, available in zip(header.domains, weights, header.rows):
+        if weight and not available:
             raise HeadraceError(
                 "ERR_DOMAIN",
                 f'{at} gives weight to "{name}", whose stream is shorter than a row of {header.row_tokens} tokens',
             )
-    start = start_of_stage(header, before, from_batch, weights)
+    state = passed_over(state_after(previous, from_batch, domains), skipped)
+    start = Counters(state.served, tuple(settle(state.deficits, weights)))
+    from_tokens = tokens_before(header, previous, from_batch)
     recorded = {
-        "fromTokens": (record["fromTokens"], from_batch * header.batch_rows * header.row_tokens),
+        "fromTokens": (record["fromTokens"], from_tokens),
         "served": (record["served"], list(start.served)),
         "carry": (record["carry"], list(start.deficits)),
         "hash": (record["hash"], stage_hash(before[-1].hash if before else header.hash, record)),
@@ -291,12 +384,12 @@ def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> S
                 f"{at}.{name} is {canonical_json(seen)}, what lies before it gives {canonical_json(expected)}; the file was changed",
             )
     if until is not None and not stops:
-        given = advance(start, weights, header.batch_rows, until - from_batch).served
-        for name, rows, limit in zip(header.domains, given, header.limits):
-            if limit is not None and rows > limit:
+        given = advance(start, weights, rows, until - from_batch).served
+        for name, count, limit in zip(header.domains, given, header.limits):
+            if limit is not None and count > limit:
                 raise HeadraceError(
                     "ERR_SCHEDULE",
-                    f'{at} gives {rows} rows of "{name}" by batch {until}, at most {limit} are allowed by exhaustion {header.exhaustion}',
+                    f'{at} gives {count} rows of "{name}" by batch {until}, at most {limit} are allowed by exhaustion {header.exhaustion}',
                 )
     return Stage(
         from_batch=from_batch,
@@ -307,4 +400,8 @@ def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> S
         measured_at=parse.optional_whole(record.get("measuredAt"), f"{at}.measuredAt"),
         lag=parse.optional_whole(record.get("lag"), f"{at}.lag"),
         hash=record["hash"],
+        from_tokens=from_tokens,
+        batch_rows=rows,
+        revises=revises,
+        skipped=None if skipped is None else tuple(skipped),
     )

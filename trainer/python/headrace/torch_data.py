@@ -29,7 +29,8 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
     """A rank's micro-batches in the order of the run, one for each accumulation step.
 
     Each is a dict: `input_ids` (micro-batch, row tokens + lookahead) int64; `labels`, the same ids for a model that shifts them itself, as those
-    of transformers do; `position_ids` and `cu_seqlens` where asked for; `domains` (micro-batch,) int64, the index of each row's domain; `batch` and `step`.
+    of transformers do; `position_ids` and `cu_seqlens` where asked for; `domains` (micro-batch,) int64, the index of each row's domain; `batch`, `step`,
+    and `steps`, how many the batch has.
     Give it to `StepLoader`, or to a DataLoader with `batch_size=None`: of W workers, worker w makes items w, w + W, ..., which is the
     order a DataLoader asks for them in.
     """
@@ -61,7 +62,7 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
             self._masks = sampler.masks_anything
             self.accumulation = sampler.accumulation
             self.domains = sampler.domains
-        self._next = 0
+        self._batch = self._step = self._steps = 0
 
     def __iter__(self) -> Iterator[Item]:
         """Items from where the dataset stands to the end of the run. Raises as `Sampler.batch`."""
@@ -69,15 +70,15 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
         with self.sampler() as sampler:
             for batch, step in self.walk(sampler, sampler.step):
                 if alone:
-                    self._next = batch.index * self.accumulation + step + 1
+                    self._stand(batch.index, step + 1, batch.steps_in_all)
                 yield self.item(batch, step)
 
     def walk(self, sampler: Sampler, act: Callable[[int, int], T]) -> Iterator[Tuple[T, int]]:
         """Does something with each step that is this process's to make, from where the dataset stands: what it gave, and the step."""
         worker = get_worker_info()
         first, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        for item in itertools.count(self._next + first, stride):
-            batch, step = divmod(item, self.accumulation)
+        for item in itertools.count(sampler.steps_before(self._batch) + self._step + first, stride):
+            batch, step = sampler.locate(item)
             if sampler.ends_before(batch):
                 return
             try:
@@ -95,16 +96,19 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
 
     def given(self, item: Item) -> None:
         """Says that the trainer has been given an item: `state_dict` counts it. Called by whoever iterates over workers (`StepLoader` does)."""
-        self._next = item["batch"] * self.accumulation + item["step"] + 1
+        self._stand(item["batch"], item["step"] + 1, item["steps"])
+
+    def _stand(self, batch: int, step: int, steps: int) -> None:
+        """Stands before a step of a batch that has `steps`; the step after the last is the next batch's first."""
+        self._batch, self._step, self._steps = (batch + 1, 0, 0) if step == steps else (batch, step, steps)
 
     def state_dict(self) -> Dict[str, Any]:
         """After the item given last: the next batch and accumulation step, the stages known, and the hash of the last. Under 1 KB."""
         schedule = self._schedule()
-        batch, step = divmod(self._next, self.accumulation)
         return {
-            "batch": batch,
-            "step": step,
-            "accumulation": self.accumulation,
+            "batch": self._batch,
+            "step": self._step,
+            "accumulation": self._steps or self.accumulation,
             "stages": len(schedule.stages),
             "hash": schedule.hash,
         }
@@ -118,14 +122,19 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
         self._schedule().check_extends(
             parse.whole(state["stages"], "dataset state.stages"), parse.string(state["hash"], "dataset state.hash")
         )
+        batch = parse.whole(state["batch"], "dataset state.batch")
         step = parse.whole(state.get("step", 0), "dataset state.step")
-        if step and state["accumulation"] != self.accumulation:
+        steps = 0
+        if step:
+            with self.sampler() as sampler:
+                steps = sampler.steps_of(batch)
+        if step and state["accumulation"] != steps:
             raise HeadraceError(
                 "ERR_WORLD",
-                f"the state stands at step {step} of {state['accumulation']} in batch {state['batch']}, this rank takes {self.accumulation} steps "
+                f"the state stands at step {step} of {state['accumulation']} in batch {batch}, this rank takes {steps} steps "
                 "a batch; resume from a checkpoint between batches, or with the same accumulation",
             )
-        self._next = parse.whole(state["batch"], "dataset state.batch") * self.accumulation + step
+        self._batch, self._step, self._steps = batch, step, steps
 
     def _schedule(self) -> Schedule:
         return self._run if isinstance(self._run, Schedule) else read_schedule(self._run)
@@ -146,6 +155,7 @@ class StepDataset(IterableDataset):  # type: ignore[type-arg]
         item["domains"] = torch.from_numpy(rows.domains.astype(np.int64))
         item["batch"] = rows.index
         item["step"] = step
+        item["steps"] = rows.steps_in_all
         return item
 
 
@@ -198,7 +208,7 @@ class StepLoader(DataLoader):  # type: ignore[type-arg]
 
 
 class RowDataset(Dataset):  # type: ignore[type-arg]
-    """Single rows of a run: item i is row i mod B of batch i // B, in served order.
+    """Single rows of a run: item i is the so manyth row of the run, in served order (row i mod B of batch i // B where all batches have B rows).
 
     For trainers that shard and batch by themselves: without shuffling, B consecutive items are a global batch whoever takes them.
     The length is that of the whole run. In a run folder a row whose batch is not decided yet waits for the stage; where the run stops
@@ -221,11 +231,11 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
             raise HeadraceError(
                 "ERR_UNDECIDED", f"the run {decided}, and a map-style dataset needs its length; use StepDataset"
             )
-        self._arguments = (run, shards, 0, 1, None, None, wait_seconds, mask)
+        # With one row a step, a step's number is a row's.
+        self._arguments = (run, shards, 0, 1, 1, None, wait_seconds, mask)
         self._opened: Optional[Tuple[int, Sampler]] = None
-        self._batch_rows = schedule.header.batch_rows
-        self._rows = batches * self._batch_rows
-        Sampler(*self._arguments).close()
+        with Sampler(*self._arguments) as sampler:
+            self._rows = sampler.steps_before(batches)
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "_opened": None}
@@ -241,7 +251,7 @@ class RowDataset(Dataset):  # type: ignore[type-arg]
         if indices and (min(indices) < 0 or max(indices) >= self._rows):
             raise IndexError(f"rows {min(indices)} to {max(indices)} are not all in a run of {self._rows}")
         sampler = self._sampler()
-        batches, positions = np.divmod(np.array(indices, dtype=np.int64), self._batch_rows)
+        batches, positions = np.array([sampler.locate(i) for i in indices], dtype=np.int64).reshape(-1, 2).T
         ids = np.zeros((len(indices), sampler.width), dtype=np.int64)
         domains = np.zeros(len(indices), dtype=np.int64)
         labels = np.full_like(ids, IGNORED)

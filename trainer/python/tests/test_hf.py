@@ -8,6 +8,7 @@ import pytest
 from runs import ROOT, example, make_run, require_packages
 
 from headrace.errors import HeadraceError
+from headrace.revising import resize, revise_run
 from headrace.sampler import Sampler
 from headrace.schedule import read_schedule
 
@@ -126,6 +127,13 @@ def test_rows_that_are_not_the_plans_end_the_training_at_its_first_step(tmp_path
 def test_a_run_without_lag_is_refused_before_the_trainer_waits_for_itself(tmp_path):
     make_run(tmp_path, lag=0)
     with pytest.raises(HeadraceError, match="the run has lag 0, and Trainer fetches 1 batch .* --lag 1 or more"):
+        trainer(tmp_path).train()
+
+
+def test_a_run_whose_batches_grow_is_refused_because_the_trainer_takes_as_many_rows_at_every_step(tmp_path):
+    make_run(tmp_path)
+    revise_run(tmp_path / "run", lambda schedule: resize(schedule, 2, 16), 2)
+    with pytest.raises(HeadraceError, match="batches have 16 rows from batch 2 on and 8 before, .*  .ERR_WORLD."):
         trainer(tmp_path).train()
 
 

@@ -11,8 +11,17 @@ from headrace.mixture import settle, weight_parts
 from headrace.permutation import permute
 from headrace.plan import Plan
 from headrace.policy import divided
+from headrace.revising import branch, end_at, mix, resize, skip
 from headrace.reweighting import append_stage
 from headrace.schedule import parse_schedule
+
+CHANGES = {
+    "skip": skip,
+    "batch": resize,
+    "weights": lambda schedule, batch, weights: mix(schedule, batch, dict(zip(schedule.header.domains, weights))),
+    "end": end_at,
+    "branch": branch,
+}
 
 PATH = os.path.join(os.path.dirname(__file__), "../../../fixtures/plan/vectors.json")
 
@@ -71,6 +80,8 @@ def test_schedules_are_appended_to_the_same_stages(vectors):
             origin = {name: request[name] for name in ("measuredAt", "lag") if name in request}
             assert request["fromBatch"] == schedule.end.batch
             schedule = append_stage(schedule, request["untilBatch"], weights, request["cause"], origin)
+        for change in case.get("changes", []):
+            schedule = CHANGES[change.pop("kind")](schedule, *change.values())
         assert schedule.document["stages"] == case["schedule"]["stages"]
         assert schedule.end == (case["end"]["batch"], case["end"]["final"])
 
