@@ -2,6 +2,7 @@
  * Opens the filter that a specification asks for: reads its files, checks them, and binds what identifies it.
  */
 import { hashOf } from "../../core/hash.ts";
+import { openFastText } from "./fasttext/filter.ts";
 import { openFunction } from "./function.ts";
 import { lengthFilter } from "./length.ts";
 import type { OpenedFilter, OwnFilter } from "./own-filter.ts";
@@ -33,6 +34,8 @@ export async function openOwnFilter(spec: OwnSpec): Promise<OwnFilter> {
 
 function openKind(spec: OwnSpec): OpenedFilter | Promise<OpenedFilter> {
   switch (spec.kind) {
+    case "fasttext":
+      return openFastText(spec);
     case "function":
       return openFunction(spec);
     case "length":

@@ -7,6 +7,7 @@ import type { Band, OwnScale } from "./own-filter.ts";
 
 /** The kinds of filters that can be brought along, and the settings that each has beside those that all have. */
 export const OWN_KINDS = {
+  fasttext: ["label"],
   function: [],
   length: [],
   regex: ["measure", "flags"],
@@ -21,7 +22,10 @@ export type OwnKind = keyof typeof OWN_KINDS;
 const COMMON = ["cut", "scale", "missing", "band"];
 
 /** Kinds that the end of a path tells, so that they need not be said. */
-const BY_ENDING: readonly (readonly [RegExp, OwnKind])[] = [[/\.[mc]?[jt]s$/, "function"]];
+const BY_ENDING: readonly (readonly [RegExp, OwnKind])[] = [
+  [/\.[mc]?[jt]s$/, "function"],
+  [/\.(bin|ftz)$/, "fasttext"],
+];
 
 /** A filter as it was asked for. */
 export interface OwnSpec {
