@@ -14,6 +14,7 @@ export {
   trainDomains,
   wholeBatches,
 } from "./header.ts";
+export { type DomainNumbers, type LiveNumbers, liveNumbers } from "./live.ts";
 export type { LossMaskOptions } from "./loss-mask.ts";
 export { type LossReport, type LossSum, meanLosses, parseLossReport, readLossLog } from "./losses.ts";
 export {

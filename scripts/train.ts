@@ -26,6 +26,19 @@ export const train = command({
         describe: "start nothing; print where to connect",
       })
       .option("listen", { type: "string", describe: "tcp:host:port or unix:/path [a private socket]" })
+      .option("tensorboard", {
+        type: "string",
+        describe: "folder for TensorBoard's event files (none without this flag)",
+      })
+      .option("prometheus", {
+        type: "string",
+        describe: "file of live numbers in Prometheus' text format, replaced whole",
+      })
+      .option("metrics-port", {
+        type: "string",
+        describe: "[host:]port at which Prometheus may ask for them",
+      })
+      .option("metrics-seconds", { type: "number", describe: "seconds between live numbers [10]" })
       .option("json", {
         type: "boolean",
         default: false,
@@ -46,8 +59,15 @@ export const train = command({
         say(`${trainer.TOKEN_VARIABLE}=${token}`);
         say("put these two into the trainer's environment and start it");
       },
+      onMetrics: (url) => say(`live numbers at ${url}`),
       onProgress: showProgress(progress),
-      ...given({ listen: args.listen }),
+      ...given({
+        listen: args.listen,
+        tensorboard: args.tensorboard,
+        prometheus: args.prometheus,
+        metricsListen: args.metricsPort,
+        metricsSeconds: args.metricsSeconds,
+      }),
     });
     progress.end();
     printTrainReport(report);

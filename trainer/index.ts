@@ -3,6 +3,8 @@ export { type ConnectOptions, connectTrainer, TrainerClient } from "./client.ts"
 export { ConnectionLost, type HostHandler, type HostOptions } from "./conversation.ts";
 export { type Host, openHost } from "./host.ts";
 export { runTrainer, type TrainerHooks } from "./loop.ts";
+export { type MetricsLine, scalarsOf } from "./metrics/line.ts";
+export { type MetricsOptions, RunMetrics } from "./metrics/run-metrics.ts";
 export { convertToMoe, type MoeReport } from "./moe-convert.ts";
 export {
   type Acknowledgement,

@@ -5,6 +5,7 @@
 import { HeadraceError } from "../core/errors.ts";
 import {
   checkLossReport,
+  meanLosses,
   measurableDomains,
   openPlan,
   type Plan,
@@ -18,6 +19,7 @@ import {
   scheduleState,
 } from "../samplers/index.ts";
 import type { HostHandler } from "./conversation.ts";
+import type { RunMetrics } from "./metrics/run-metrics.ts";
 import type { Acknowledgement, TrainerState } from "./protocol.ts";
 
 /** How far a run has come. */
@@ -43,6 +45,7 @@ export class RunRecorder implements HostHandler {
   readonly #log: ServedLog;
   readonly #required: readonly string[];
   readonly #onProgress: ((progress: TrainProgress) => void) | undefined;
+  readonly #metrics: RunMetrics | undefined;
   #plan: Plan;
   #hashOf: (batch: number) => string;
   #reports = 0;
@@ -54,12 +57,14 @@ export class RunRecorder implements HostHandler {
     schedule: Schedule,
     manifest: ShardManifest,
     onProgress: ((progress: TrainProgress) => void) | undefined,
+    metrics?: RunMetrics,
   ) {
     const names = schedule.header.domains.map(({ name }) => name);
     this.#paths = paths;
     this.#log = log;
     this.#required = measurableDomains(manifest, names);
     this.#onProgress = onProgress;
+    this.#metrics = metrics;
     this.schedule = schedule;
     this.#plan = openPlan(schedule);
     this.#hashOf = plannedHashes(this.#plan);
@@ -94,6 +99,7 @@ export class RunRecorder implements HostHandler {
     this.trained++;
     this.tokens += this.#plan.tokens(batch + 1) - this.#plan.tokens(batch);
     this.#at = batch + 1;
+    this.#metrics?.batch(this.#plan, this.#at, loss ?? null);
     this.#show(loss ?? null);
   }
 
@@ -111,6 +117,7 @@ export class RunRecorder implements HostHandler {
     this.#plan = openPlan(schedule);
     this.#hashOf = plannedHashes(this.#plan);
     this.#reports++;
+    this.#metrics?.report(this.#plan, this.#at, meanLosses(report.domains, Object.keys(report.domains)));
     this.#show(null);
     const end = this.#plan.end();
     return { ...scheduleState(schedule), decidedUntil: end.final ? null : end.batch };

@@ -90,6 +90,18 @@ export async function describeRun(paths: RunPaths, schedule: Schedule, batches: 
   };
 }
 
+/** Mean losses of the newest report, by domain; empty before the first. */
+export async function newestLosses(
+  paths: RunPaths,
+  { header }: Schedule,
+): Promise<Readonly<Record<string, number>>> {
+  const newest = (await listReports(paths.folder)).at(-1);
+  if (newest === undefined) return {};
+  const names = header.domains.map(({ name }) => name);
+  const { domains } = await readReport(paths.folder, newest, names);
+  return meanLosses(domains, Object.keys(domains));
+}
+
 /** Whether a resumed run has nothing left to do: every batch acknowledged and the losses at its end recorded. */
 export async function isComplete(
   paths: RunPaths,

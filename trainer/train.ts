@@ -6,20 +6,23 @@ import { mkdir } from "node:fs/promises";
 import { HeadraceError } from "../core/errors.ts";
 import { sha256File } from "../core/hash.ts";
 import { acquireLock, createRun, decidedEnd, runPaths, ServedLog, settleReports } from "../samplers/index.ts";
+import { type MetricsOptions, RunMetrics } from "./metrics/run-metrics.ts";
 import { RunRecorder, type TrainProgress } from "./recorder.ts";
 import { planRun, type RunOptions } from "./run-plan.ts";
 import { runSession, type SessionTimes } from "./session.ts";
 import { commandLine } from "./subprocess.ts";
-import { describeRun, isComplete, isFinished, type TrainReport } from "./train-report.ts";
+import { describeRun, isComplete, isFinished, newestLosses, type TrainReport } from "./train-report.ts";
 import { resolveTrainer } from "./trainers.ts";
 
-export interface TrainOptions extends RunOptions, SessionTimes {
+export interface TrainOptions extends RunOptions, SessionTimes, MetricsOptions {
   /** `embedded`, `torch`, or a command line; null: attach, something else starts the trainer. */
   readonly trainer: string | null;
   /** Where to listen, `tcp:host:port` or `unix:/path`; default a private socket. */
   readonly listen?: string;
   /** Told the address and token when attaching. */
   readonly onAttach?: (connection: { readonly address: string; readonly token: string }) => void;
+  /** Told where Prometheus may ask. */
+  readonly onMetrics?: (url: string) => void;
   /** Called after every batch and stage. */
   readonly onProgress?: (progress: TrainProgress) => void;
   /** Ends the run early, resumable. */
@@ -44,8 +47,11 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
     const { resumed } = await createRun(paths.folder, { ...plan, trainer }, fresh);
     const schedule = await settleReports(paths.folder);
     const log = new ServedLog(paths.served);
+    const metrics = new RunMetrics(paths.folder, await newestLosses(paths, schedule), options);
     try {
-      const record = new RunRecorder(paths, log, schedule, manifest, options.onProgress);
+      await metrics.listen();
+      if (metrics.url) options.onMetrics?.(metrics.url);
+      const record = new RunRecorder(paths, log, schedule, manifest, options.onProgress, metrics);
       if (log.repaired) warnings.push(log.repaired);
       const resumedAt = resumed ? log.next : null;
       const session = (await isComplete(paths, schedule, log.next))
@@ -79,13 +85,14 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
         shards,
         trainer,
         servedHash: await sha256File(paths.served),
-        warnings: [...warnings, ...record.notes],
+        warnings: [...warnings, ...record.notes, ...(metrics.problem ? [metrics.problem] : [])],
         finished,
         resumedAt,
         seconds,
         tokensPerSecond: record.tokens / seconds,
       };
     } finally {
+      await metrics.close();
       log.close();
     }
   } finally {

@@ -6,9 +6,11 @@ Importing it loads numpy and nothing else; torch is loaded by headrace.train and
 from . import loop
 from .client import Client, connect
 from .errors import HeadraceError
+from .live import live_numbers
 from .losses import DomainLosses, LossSum, make_report
 from .manifest import Manifest, read_manifest
 from .mask import LossMask
+from .metrics import Metrics
 from .plan import Plan, Rows, add_served, rank_positions
 from .reader import ShardReader
 from .reweighting import next_report, reweight
@@ -25,6 +27,7 @@ __all__ = [
     "LossMask",
     "LossSum",
     "Manifest",
+    "Metrics",
     "Plan",
     "Rows",
     "Sampler",
@@ -32,6 +35,7 @@ __all__ = [
     "ShardReader",
     "add_served",
     "connect",
+    "live_numbers",
     "loop",
     "make_report",
     "next_report",

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from .errors import HeadraceError
 from .keys import parse_json
 from .loop import Group
-from .losses import Report, recorded_report
+from .losses import Report, mean_losses, newest_losses, recorded_report
+from .metrics import Metrics
 from .plan import Plan
 from .reweighting import lag_of, next_report, reweight
 from .schedule import PathLike, Schedule, read_schedule
@@ -29,8 +30,15 @@ class Evaluation(NamedTuple):
 class Boundary:
     """The boundaries of a run, its reports and its served log. Every method is called on every rank, in the same order."""
 
-    def __init__(self, run: PathLike, group: Optional[Group] = None, wait_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        run: PathLike,
+        group: Optional[Group] = None,
+        wait_seconds: float = 60,
+        metrics: Optional[Mapping[str, Any]] = None,
+    ) -> None:
         """Reads the run folder; every rank takes the stages that rank 0 sees. `wait_seconds` is how long a shared folder may take to show a stage.
+        `metrics` are options of `Metrics` (`tensorboard`, `prometheus`, `seconds`); rank 0 writes them.
 
         Raises ERR_INPUT, ERR_PARSE, ERR_SCHEDULE when ranks see other runs.
         """
@@ -47,6 +55,9 @@ class Boundary:
         )
         self._log: Optional[ServedLog] = None
         self._plan = Plan(self.schedule)
+        self._metrics: Optional[Metrics] = None
+        if self.group.rank == 0:
+            self._metrics = Metrics(self.run, newest_losses(self.run), **(metrics or {}))
 
     @property
     def lag(self) -> Optional[int]:
@@ -65,6 +76,8 @@ class Boundary:
         state = self.group.lead(lambda: state_of(reweight(self.run, report).schedule))
         self.schedule = self._agreed(state)
         self._plan = Plan(self.schedule)
+        if self._metrics is not None:
+            self._metrics.report(self._plan, report["measuredAt"], mean_losses(report))
         return self.schedule
 
     def measured(self, served: int) -> bool:
@@ -76,8 +89,8 @@ class Boundary:
         end, final = self.schedule.end
         return final and end is not None and served >= end
 
-    def acknowledge(self, batch: int, durable: bool = False) -> None:
-        """Writes the line of a batch that was trained on, from the plan; lines that are missing before it too. `durable` flushes it."""
+    def acknowledge(self, batch: int, durable: bool = False, loss: Optional[float] = None) -> None:
+        """Writes the line of a batch that was trained on, from the plan; lines that are missing before it too. `durable` flushes it, `loss` is shown."""
         if self.group.rank != 0:
             return
         if self._log is None:
@@ -86,6 +99,8 @@ class Boundary:
             self._log.append(k, self._plan.served_hash(self._plan.batch(k)))
         if durable:
             self._log.sync()
+        if self._metrics is not None:
+            self._metrics.batch(self._plan, batch + 1, loss)
 
     def state(self, served: int) -> Dict[str, Any]:
         """What a checkpoint after `served` batches keeps: batch, stages, hash."""
@@ -103,7 +118,9 @@ class Boundary:
         self.schedule.check_extends(state["stages"], state["hash"])
 
     def close(self) -> None:
-        """Closes the served log."""
+        """Closes the served log and writes the last numbers."""
+        if self._metrics is not None:
+            self._metrics.close()
         if self._log is not None:
             self._log.close()
             self._log = None

@@ -32,14 +32,22 @@ LOOK_AHEAD = 1
 class RunCallback(TrainerCallback, ExportableState):
     """Reports a run's losses at its boundaries, waits for the stage, and writes `served.log`. One a `Trainer`."""
 
-    def __init__(self, run: PathLike, shards: PathLike, losses: str = "validation", rows_at_once: int = 8) -> None:
+    def __init__(
+        self,
+        run: PathLike,
+        shards: PathLike,
+        losses: str = "validation",
+        rows_at_once: int = 8,
+        metrics: Optional[Dict[str, Any]] = None,
+    ) -> None:
         """`losses` says which are reported: `validation` (measured here on the shards' validation split, `rows_at_once` rows a forward) or
-        `training` (of the rows trained on since the last report; costs a second cross entropy of each micro-batch's logits)."""
+        `training` (of the rows trained on since the last report; costs a second cross entropy of each micro-batch's logits). `metrics` are options of `Metrics`."""
         if losses not in ("validation", "training"):
             raise HeadraceError("ERR_ARGUMENT", f'losses is "{losses}"; report "validation" or "training" losses')
         self.run, self.shards = os.fspath(run), os.fspath(shards)
         self.losses = losses
         self.rows_at_once = rows_at_once
+        self.metrics = metrics
         self.saved: Optional[Dict[str, Any]] = None
         """What the checkpoint in hand holds: batch, stages, hash, and the training losses since the last report."""
         self._boundary: Optional[Boundary] = None
@@ -50,14 +58,20 @@ class RunCallback(TrainerCallback, ExportableState):
     def state(self) -> Dict[str, Any]:
         """What `Trainer` writes into a checkpoint's trainer_state.json."""
         return {
-            "args": {"run": self.run, "shards": self.shards, "losses": self.losses, "rows_at_once": self.rows_at_once},
+            "args": {
+                "run": self.run,
+                "shards": self.shards,
+                "losses": self.losses,
+                "rows_at_once": self.rows_at_once,
+                "metrics": self.metrics,
+            },
             "attributes": {"saved": self.saved},
         }
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Checks that what `Trainer` will do is the run, and takes up where a checkpoint stands."""
         served = state.global_step
-        self._boundary = boundary = Boundary(self.run, group_of_process())
+        self._boundary = boundary = Boundary(self.run, group_of_process(), metrics=self.metrics)
         header = boundary.schedule.header
         self._sampler = Sampler(
             self.run, self.shards, boundary.group.rank, boundary.group.world,

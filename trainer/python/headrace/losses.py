@@ -105,14 +105,17 @@ def report_path(run: str, measured_at: int) -> str:
     return os.path.join(run, "reports", f"{measured_at:08d}.json")
 
 
-def read_report(path: str, domains: Sequence[str]) -> Report:
-    """Reads and checks a report. Raises ERR_INPUT, ERR_PARSE, ERR_LOSS."""
+def read_report(path: str, domains: Optional[Sequence[str]] = None) -> Report:
+    """Reads and checks a report, against the domains of a schedule or those that it has. Raises ERR_INPUT, ERR_PARSE, ERR_LOSS."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except OSError as cause:
         raise HeadraceError("ERR_INPUT", f"cannot read the loss report {path}: {cause.strerror}") from cause
-    return check_report(parse_json(text, path), domains, path)
+    value = parse_json(text, path)
+    if domains is None:
+        domains = list(parse.fields(parse.fields(value, path, "domains")["domains"], f"{path}.domains"))
+    return check_report(value, domains, path)
 
 
 def record_report(run: str, report: Report) -> Report:
@@ -140,3 +143,11 @@ def recorded_report(run: str, measured_at: int) -> Optional[str]:
     """The path of the report measured at a batch, if it was recorded."""
     path = report_path(run, measured_at)
     return path if os.path.exists(path) else None
+
+
+def newest_losses(run: str) -> Dict[str, float]:
+    """Mean losses of the newest report of a run, by domain; empty before the first. Raises as `read_report`."""
+    folder = os.path.join(run, "reports")
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    batches = [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
+    return mean_losses(read_report(report_path(run, max(batches)))) if batches else {}
