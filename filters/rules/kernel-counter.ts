@@ -1,6 +1,6 @@
 /**
  * The rules' counts by the kernel (kernel/), several times as fast as plain TypeScript and the same numbers. The text lies in the kernel's memory, which grows to
- * the longest so far and does not shrink: at most 130 MB, of which ordinary text touches a fifth. One instance serves one thread.
+ * the longest so far and does not shrink: at most 150 MB, of which ordinary text touches a fifth. One instance serves one thread.
  */
 import type { Document } from "../../core/document.ts";
 import { type Memory, webAssembly } from "../../core/web-assembly.ts";

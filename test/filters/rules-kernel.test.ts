@@ -56,6 +56,20 @@ test("the kernel counts what TypeScript counts, in text made of what words and s
   );
 });
 
+test("the kernel finds the addresses that TypeScript finds", () => {
+  const piece = fc.constantFrom(
+    ..."a b.c com .com x-y_z http:// ftp:// :// : :80 @ me@ . .. , / /x ?q #f ) _ - & é ß.de ’ ” » ! * \" ' 漢 1.2 ( = C [ ::".split(
+      " ",
+    ),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.array(piece, { maxLength: 9 }), { maxLength: 12 }), (stretches) =>
+      assertSame(stretches.map((pieces) => pieces.join("")).join(" ")),
+    ),
+    { numRuns: 4000 },
+  );
+});
+
 test("the kernel counts what TypeScript counts, in text that repeats itself", () => {
   const few = fc.uniqueArray(part, { minLength: 2, maxLength: 5 });
   fc.assert(

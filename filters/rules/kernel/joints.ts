@@ -1,7 +1,8 @@
 /**
  * What joins two letters or digits to one word, and what parts them.
  */
-import { DIGIT, DOT, LETTER, MARK, SPACE, TRAIL } from "./sign-kinds";
+import { DIGIT, KIND, LETTER, MARK, SPACE, TRAIL } from "./sign-kinds";
+import { toKind } from "./memory";
 import { kindAt, signAt } from "./signs";
 import { codeAt, sizeOf } from "./utf8";
 
@@ -17,6 +18,11 @@ declare function matchAddress(start: usize, end: usize): usize;
 const LONGEST_ADDRESS: usize = 2048;
 const COMMA: u32 = 0x2c;
 const FULL_STOP: u32 = 0x2e;
+const COLON: u8 = 0x3a;
+const AT: u8 = 0x40;
+const UNDERSCORE: u32 = 0x5f;
+/** Bytes of `://`. */
+const PROTOCOL_END: usize = 3;
 const DASH: u32 = 0x2d;
 const EM_DASH: u32 = 0x2014;
 const ELLIPSIS: u32 = 0x2026;
@@ -32,9 +38,9 @@ export function isWordKind(kind: i32): bool {
   return kind == LETTER || kind == DIGIT;
 }
 
-/** From the start of a word: its end, behind all that joins; `clitic` is then where a clitic begins, or the end. */
-export function runEnd(start: usize): usize {
-  let at = start;
+/** From the start of a word, of which [start, from) is letters or digits: its end, behind all that joins; `clitic` is then where a clitic begins, or the end. */
+export function runEnd(start: usize, from: usize): usize {
+  let at = from;
   while (true) {
     while (isWordKind(kindAt(at))) at++;
     let signs = at;
@@ -86,13 +92,82 @@ export function parts(at: usize): bool {
   }
 }
 
-/** The end of the address that begins at `start`; `start` where none does. */
+/**
+ * The end of the address that begins at `start`; `start` where none does. Its host begins the stretch up to white space, or stands behind the first
+ * colon or the first at sign: where no host is in any of these places, the stretch needs no closer look.
+ */
 export function addressEnd(start: usize): usize {
+  const limit = start + LONGEST_ADDRESS;
+  let may = isHost(start, limit);
+  let colon = false;
   let end = start;
+  for (; end < limit; end++) {
+    const stops = stopsIn(end);
+    if (stops == 0) {
+      end += 15;
+      continue;
+    }
+    end += <usize>ctz(stops);
+    if (end >= limit || kindAt(end) == SPACE) break;
+    const isAt = load<u8>(end) == AT;
+    if (!isAt && colon) continue;
+    may = may || isHost(isAt ? end + 1 : end + PROTOCOL_END, limit);
+    if (isAt) break;
+    colon = true;
+  }
+  if (!may) return start;
+  while (end < limit && kindAt(end) != SPACE) end++;
+  return matchAddress(start, min(end, limit));
+}
+
+/** A bit for each of sixteen bytes that is white space, a colon or an at sign. */
+// @ts-ignore: decorator
+@inline
+function stopsIn(at: usize): u32 {
+  const bytes = v128.load(at);
+  const kinds = v128.and(v128.load(at + toKind), v128.splat<i8>(<i8>KIND));
+  const marks = v128.or(v128.eq<i8>(bytes, v128.splat<i8>(COLON)), v128.eq<i8>(bytes, v128.splat<i8>(AT)));
+  return v128.bitmask<i8>(v128.or(marks, v128.eq<i8>(kinds, v128.splat<i8>(<i8>SPACE))));
+}
+
+/** Whether something with a full stop before a letter or digit is at `at` that could be a host and the end of an address, or goes on as one does. */
+function isHost(at: usize, limit: usize): bool {
   let dotted = false;
-  for (; kindAt(end) != SPACE && end - start < LONGEST_ADDRESS; end++)
-    dotted = dotted || (kindAt(end) == DOT && isWordKind(kindAt(end + 1)));
-  return dotted ? matchAddress(start, end) : start;
+  for (; at < limit; at++) {
+    const kind = kindAt(at);
+    if (isWordKind(kind)) continue;
+    const byte = <u32>load<u8>(at);
+    if (byte == UNDERSCORE || byte == DASH) continue;
+    if (byte != FULL_STOP) {
+      return dotted && (kind == SPACE || byte > 127 || isBehindHost(byte));
+    }
+    dotted = dotted || isWordKind(kindAt(at + 1));
+  }
+  return dotted;
+}
+
+/** What may stand behind a host: `:/?#`, and what closes a stretch: `.,;!)]}>"'*_&`. */
+function isBehindHost(byte: u32): bool {
+  switch (byte) {
+    case 0x3a:
+    case 0x2f:
+    case 0x3f:
+    case 0x23:
+    case 0x2c:
+    case 0x3b:
+    case 0x21:
+    case 0x29:
+    case 0x5d:
+    case 0x7d:
+    case 0x3e:
+    case 0x22:
+    case 0x27:
+    case 0x2a:
+    case 0x26:
+      return true;
+    default:
+      return false;
+  }
 }
 
 function startOf(at: usize): usize {

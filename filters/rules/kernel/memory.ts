@@ -39,7 +39,7 @@ export let breaks: usize = 0;
 export let ids: usize = 0;
 /** The different words, WORD bytes each: where the first begins and ends, how often it is there, its code points times four and what it is made of. */
 export let words: usize = 0;
-/** For what is over when a function of the kernel returns: 12 bytes a byte of text. */
+/** For what is over when a function of the kernel returns: 20 bytes a byte of text, and 512 KiB. */
 export let scratch: usize = 0;
 export let table: usize = 0;
 
@@ -51,8 +51,8 @@ export function arrange(room: usize): bool {
   breaks = text + 2 * toKind;
   ids = breaks + 4 * room;
   words = ids + 4 * room;
-  scratch = words + WORD * (room / 2 + 128);
-  table = scratch + 12 * room + 4 * PADDING;
+  scratch = words + WORD * (room / 2 + 192);
+  table = scratch + 20 * room + 524288 + PADDING;
   const end = table + 2 * SLOT * room;
   const pages = <i32>((end + 65535) >> 16) - memory.size();
   return pages <= 0 || memory.grow(pages) >= 0;

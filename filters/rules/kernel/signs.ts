@@ -55,17 +55,15 @@ export function readSigns(end: usize): void {
     v128.store(at + toKind, kinds);
     let breaking = v128.bitmask<i8>(v128.shl<i16>(kinds, BREAK_TO_SIGN));
     hashes += popcnt(v128.bitmask<i8>(v128.eq<i8>(bytes, v128.splat<i8>(0x23))));
-    const dots = v128.eq<i8>(bytes, v128.splat<i8>(0x2e));
-    if (v128.any_true(dots)) {
-      const second = v128.eq<i8>(v128.load(at, 1), v128.splat<i8>(0x2e));
-      const third = v128.eq<i8>(v128.load(at, 2), v128.splat<i8>(0x2e));
-      let triples = v128.bitmask<i8>(v128.and(v128.and(dots, second), third));
-      for (; triples != 0; triples &= triples - 1) {
-        const first = at + <usize>ctz(triples);
-        if (first < behindDots) continue;
-        ellipses++;
-        behindDots = first + 3;
-      }
+    const first = v128.eq<i8>(bytes, v128.splat<i8>(0x2e));
+    const second = v128.eq<i8>(v128.load(at, 1), v128.splat<i8>(0x2e));
+    const third = v128.eq<i8>(v128.load(at, 2), v128.splat<i8>(0x2e));
+    let dots = v128.bitmask<i8>(v128.and(v128.and(first, second), third));
+    for (; dots != 0; dots &= dots - 1) {
+      const place = at + <usize>ctz(dots);
+      if (place < behindDots) continue;
+      ellipses++;
+      behindDots = place + 3;
     }
     let next = at + 16;
     for (let rest = v128.bitmask<i8>(bytes); rest != 0; ) {
@@ -87,7 +85,10 @@ export function readSigns(end: usize): void {
       next = max(next, first + size);
       rest &= ~(((1 << <i32>size) - 1) << offset);
     }
-    for (; breaking != 0; breaking &= breaking - 1) {
+    // Most blocks have one break or none: those take no branch.
+    store<u32>(found, <u32>at + ctz(breaking));
+    found += <usize>(breaking != 0) << 2;
+    for (breaking &= breaking - 1; breaking != 0; breaking &= breaking - 1) {
       store<u32>(found, <u32>at + ctz(breaking));
       found += 4;
     }

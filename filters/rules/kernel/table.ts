@@ -9,7 +9,7 @@ const USE: u32 = 16;
 const LONG: u32 = 9;
 const KEYED: usize = 8;
 const LEAST: u32 = 64;
-const MULTIPLIER: u64 = 0x9e3779b97f4a7c15;
+export const MULTIPLIER: u64 = 0x9e3779b97f4a7c15;
 
 let use: u32 = 0;
 let mask: u32 = 0;
@@ -54,19 +54,7 @@ export function isFull(keys: u32): bool {
 // @ts-ignore: decorator
 @inline
 export function numberKey(key: u64, next: u32): u32 {
-  let slot = <u32>((key * MULTIPLIER) >> shift);
-  while (true) {
-    const at = table + <usize>slot * SLOT;
-    const tag = load<u32>(at, 8);
-    if (tag == use && load<u64>(at) == key) return load<u32>(at, 12);
-    if (tag != use) {
-      store<u64>(at, key);
-      store<u32>(at, use, 8);
-      store<u32>(at, next, 12);
-      return next;
-    }
-    slot = (slot + 1) & mask;
-  }
+  return numberTagged(key, use, next);
 }
 
 /**
@@ -77,26 +65,29 @@ export function numberKey(key: u64, next: u32): u32 {
 export function numberStretch(start: usize, end: usize, next: u32, list: usize, stride: usize): u32 {
   const size = end - start;
   return size - 1 < KEYED
-    ? numberShort(load<u64>(start) << (64 - 8 * <u64>size), use + <u32>size, next)
+    ? numberTagged(load<u64>(start) << (64 - 8 * <u64>size), use + <u32>size, next)
     : numberLong(start, end, next, list, stride);
 }
 
+/** Whether a key is new or not is anyone's guess, so no branch depends on it: the slot is written in either case. */
 // @ts-ignore: decorator
 @inline
-function numberShort(key: u64, wanted: u32, next: u32): u32 {
+function numberTagged(key: u64, wanted: u32, next: u32): u32 {
   let slot = <u32>((key * MULTIPLIER) >> shift);
+  let at: usize = 0;
+  let isThere = false;
   while (true) {
-    const at = table + <usize>slot * SLOT;
+    at = table + <usize>slot * SLOT;
     const tag = load<u32>(at, 8);
-    if (tag == wanted && load<u64>(at) == key) return load<u32>(at, 12);
-    if ((tag ^ wanted) >= USE) {
-      store<u64>(at, key);
-      store<u32>(at, wanted, 8);
-      store<u32>(at, next, 12);
-      return next;
-    }
+    isThere = bool(u32(tag == wanted) & u32(load<u64>(at) == key));
+    if (u32(isThere) | u32((tag ^ wanted) >= USE)) break;
     slot = (slot + 1) & mask;
   }
+  const number = select<u32>(load<u32>(at, 12), next, isThere);
+  store<u64>(at, key);
+  store<u32>(at, wanted, 8);
+  store<u32>(at, number, 12);
+  return number;
 }
 
 /** Also for stretches without bytes. */

@@ -4,36 +4,85 @@
 import { DIGIT, KIND, LETTER, TRAIL } from "./sign-kinds";
 import { ids, results, stopWords, WORD, words } from "./memory";
 import { SOLID, SOLID_CHARACTERS, STOP_WORDS, WITH_LETTERS, WORDS } from "./results";
-import { isListed, packed } from "./short-words";
 import { begin, isFull, numberStretch, widen } from "./table";
 import { signAt } from "./signs";
 
 /** What a word is made of: bits. */
 const HAS_LETTER: u32 = 1;
 const NOT_SYMBOL: u32 = 2;
-const LONGEST_STOP_WORD: usize = 4;
+/** Stop words have the first numbers, whether they are there or not. */
+const MOST_STOP_WORDS: u32 = 15;
 
 export let wordCount: u32 = 0;
 let distinct: u32 = 0;
+let listed: u32 = 0;
 
 /** Begins the words of a text of so many bytes. */
 export function beginWords(bytes: u32): void {
   wordCount = 0;
-  distinct = 0;
   begin(min(bytes >> 2, 4096));
+  for (distinct = 0; distinct < MOST_STOP_WORDS; distinct++) {
+    const start = stopWords + 8 * <usize>distinct;
+    const size = <usize>load<u8>(start, 7);
+    if (size == 0) break;
+    numberStretch(start, start + size, distinct, words, WORD);
+    put(distinct, start, start + size, (<u32>size << 2) | HAS_LETTER | NOT_SYMBOL);
+  }
+  listed = distinct;
 }
 
 /** Adds the word [start, end). */
 export function addWord(start: usize, end: usize): void {
-  const id = numberStretch(start, end, distinct, words, WORD);
-  const entry = words + <usize>id * WORD;
-  store<u32>(ids + 4 * <usize>wordCount, id);
-  wordCount++;
-  if (id == distinct) addEntry(entry, start, end);
-  else store<u32>(entry, load<u32>(entry, 8) + 1, 8);
+  addMade(start, end, madeOf(start, end));
 }
 
-function addEntry(entry: usize, start: usize, end: usize): void {
+/** The same for a word of ASCII letters. */
+// @ts-ignore: decorator
+@inline
+export function addLetters(start: usize, end: usize): void {
+  addMade(start, end, (<u32>(end - start) << 2) | HAS_LETTER | NOT_SYMBOL);
+}
+
+/** The same for a word without letters and digits, of so many code points. */
+export function addMarks(start: usize, end: usize, characters: u32): void {
+  addMade(start, end, characters << 2);
+}
+
+/** An entry is written behind the last, and stays there if the word is new: a branch would be guessed wrong too often. */
+// @ts-ignore: decorator
+@inline
+function addMade(start: usize, end: usize, made: u32): void {
+  put(distinct, start, end, made);
+  const id = numberStretch(start, end, distinct, words, WORD);
+  store<u32>(ids + 4 * <usize>wordCount, id);
+  wordCount++;
+  const entry = words + <usize>id * WORD;
+  store<u32>(entry, load<u32>(entry, 8) + 1, 8);
+  distinct += u32(id == distinct);
+  if (isFull(distinct)) renumber();
+}
+
+// @ts-ignore: decorator
+@inline
+function put(id: u32, start: usize, end: usize, made: u32): void {
+  const entry = words + <usize>id * WORD;
+  store<u32>(entry, <u32>start);
+  store<u32>(entry, <u32>end, 4);
+  store<u32>(entry, 0, 8);
+  store<u32>(entry, made, 12);
+}
+
+/** Puts the words into a table with more room. */
+function renumber(): void {
+  widen();
+  for (let id: u32 = 0; id < distinct; id++) {
+    const entry = words + <usize>id * WORD;
+    numberStretch(load<u32>(entry), load<u32>(entry, 4), id, words, WORD);
+  }
+}
+
+/** The code points of the word [start, end), times four, and what it is made of. */
+function madeOf(start: usize, end: usize): u32 {
   let made: u32 = 0;
   let length: u32 = 0;
   for (let at = start; at < end; at++) {
@@ -43,16 +92,7 @@ function addEntry(entry: usize, start: usize, end: usize): void {
     else if (kind == DIGIT) made |= NOT_SYMBOL;
     length += u32((sign & TRAIL) == 0);
   }
-  store<u32>(entry, <u32>start);
-  store<u32>(entry, <u32>end, 4);
-  store<u32>(entry, 1, 8);
-  store<u32>(entry, (length << 2) | made, 12);
-  if (!isFull(++distinct)) return;
-  widen();
-  for (let id: u32 = 0; id < distinct; id++) {
-    const other = words + <usize>id * WORD;
-    numberStretch(load<u32>(other), load<u32>(other, 4), id, words, WORD);
-  }
+  return (length << 2) | made;
 }
 
 /** Leaves what Gopher's quality rules ask of the words. */
@@ -61,6 +101,7 @@ export function endWords(): void {
   let characters: u32 = 0;
   let withLetters: u32 = 0;
   let stops: u32 = 0;
+  for (let id: u32 = 0; id < listed; id++) stops += u32(countOf(id) != 0);
   const end = words + <usize>distinct * WORD;
   for (let entry = words; entry < end; entry += WORD) {
     const count = load<u32>(entry, 8);
@@ -69,11 +110,7 @@ export function endWords(): void {
       solid += count;
       characters += (made >> 2) * count;
     }
-    if ((made & HAS_LETTER) == 0) continue;
-    withLetters += count;
-    const start = <usize>load<u32>(entry);
-    const size = <usize>load<u32>(entry, 4) - start;
-    if (size <= LONGEST_STOP_WORD && isListed(stopWords, packed(start, size))) stops++;
+    if (made & HAS_LETTER) withLetters += count;
   }
   store<u32>(results, wordCount, 4 * WORDS);
   store<u32>(results, solid, 4 * SOLID);

@@ -1,13 +1,13 @@
 /**
  * Cuts a text into words as words.ts in the folder above does.
  */
-import { DIGIT, DOT, KIND, LETTER, MARK, RUN, SPACE } from "./sign-kinds";
+import { DIGIT, KIND, LETTER, MARK, RUN, SPACE } from "./sign-kinds";
 import { measures, text, toKind } from "./memory";
 import { addressEnd, clitic, isWordKind, parts, runEnd } from "./joints";
 import { isAbbreviation, isListed, packed } from "./short-words";
 import { kindAt, textEnd } from "./signs";
 import { sizeOf } from "./utf8";
-import { addWord, beginWords, endWords } from "./word-list";
+import { addLetters, addMarks, addWord, beginWords, endWords } from "./word-list";
 
 const LONGEST_MEASURE: usize = 4;
 const LONGEST_ABBREVIATION: usize = 12;
@@ -25,18 +25,29 @@ export function readWords(): void {
   beginWords(<u32>(end - text));
   for (let at = text; at < end; ) {
     const kind = kindAt(at);
-    if (kind == SPACE) at++;
+    if (kind == SPACE) at += spaceSize(at);
     else if (kind == LETTER) at = takeLetters(at);
-    else if (kind == DIGIT) at = takeJoined(at, at, kind);
-    else {
+    else if (kind == DIGIT) at = takeJoined(at, at, at, kind);
+    else if (kind == MARK) {
+      const end = at + sizeOf(load<u8>(at));
+      addMarks(at, end, 1);
+      at = end + usize(kindAt(end) == SPACE);
+    } else {
       const start = at;
-      if (kind == MARK) at += sizeOf(load<u8>(at));
-      else while (kindAt(at) == kind) at++;
-      if (kind == RUN && isWordKind(kindAt(at))) at = takeJoined(start, at, kind);
-      else addWord(start, at);
+      while (kindAt(at) == kind) at++;
+      if (kind == RUN && isWordKind(kindAt(at))) at = takeJoined(start, at, at, kind);
+      else addMarks(start, at, <u32>(at - start));
     }
   }
   endWords();
+}
+
+/** Up to sixteen bytes of white space from `at` on. */
+// @ts-ignore: decorator
+@inline
+function spaceSize(at: usize): usize {
+  const kinds = v128.and(v128.load(at + toKind), v128.splat<i8>(<i8>KIND));
+  return <usize>ctz(~v128.bitmask<i8>(v128.eq<i8>(kinds, v128.splat<i8>(<i8>SPACE))));
 }
 
 /** Takes the word that begins with the letter at `start`; returns where to go on. */
@@ -56,20 +67,23 @@ function takeLetters(start: usize): usize {
   // A word that ends at white space, or at one mark before it, needs no second look.
   const kind = kindAt(end);
   const plain = kind == SPACE;
-  if (kind == DIGIT || !(plain || kindAt(end + 1) == SPACE)) return takeJoined(start, start, LETTER);
+  if (kind == DIGIT || !(plain || kindAt(end + 1) == SPACE)) return takeJoined(start, start, end, LETTER);
   if (
     foreign != 0 ||
     (end - start == CANNOT_SIZE && (load<u8>(start) | 32) == SMALL_C) ||
     (!plain && load<u8>(end) == FULL_STOP && isStopped(start, end))
   )
     return takeStopped(start, end, LETTER);
-  addWord(start, end);
-  return end;
+  addLetters(start, end);
+  return end + usize(plain);
 }
 
-/** Takes the word that begins at `start`, whose joined part begins at `from`, whatever joins it; returns where to go on. */
-function takeJoined(start: usize, from: usize, kind: i32): usize {
-  const end = runEnd(from);
+/**
+ * Takes the word that begins at `start`, whose joined part begins at `from` with letters or digits up to `known`, whatever joins it; returns where
+ * to go on.
+ */
+function takeJoined(start: usize, from: usize, known: usize, kind: i32): usize {
+  const end = runEnd(from, known);
   if (clitic < end) {
     addWord(start, clitic);
     addWord(clitic, end);
