@@ -35,7 +35,7 @@ export function curateFlags(args: Argv) {
       type: "string",
       array: true,
       describe:
-        "NAME=KIND:VALUE:high|low[,cut=N]…: a filter of your own; KIND is function, fasttext, length, regex, url-domains or url-words (docs/filters.md)",
+        "NAME=KIND:VALUE:high|low[,cut=N]…: a filter of your own; KIND is function, fasttext, length, ngram, regex, url-domains or url-words (docs/filters.md)",
     })
     .option("url-field", { type: "string", describe: "field of the address, for filters that look at it" })
     .option("score-field", {

@@ -5,6 +5,7 @@ import { hashOf } from "../../core/hash.ts";
 import { openFastText } from "./fasttext/filter.ts";
 import { openFunction } from "./function.ts";
 import { lengthFilter } from "./length.ts";
+import { openNgram } from "./ngram/filter.ts";
 import type { OpenedFilter, OwnFilter } from "./own-filter.ts";
 import { regexFilter } from "./regex.ts";
 import { bandOf, type OwnSpec } from "./spec.ts";
@@ -40,6 +41,8 @@ function openKind(spec: OwnSpec): OpenedFilter | Promise<OpenedFilter> {
       return openFunction(spec);
     case "length":
       return lengthFilter(spec);
+    case "ngram":
+      return openNgram(spec);
     case "regex":
       return regexFilter(spec);
     case "url-domains":

@@ -10,6 +10,7 @@ export const OWN_KINDS = {
   fasttext: ["label"],
   function: [],
   length: [],
+  ngram: ["by", "per", "case"],
   regex: ["measure", "flags"],
   "url-domains": [],
   "url-words": [],
@@ -25,6 +26,7 @@ const COMMON = ["cut", "scale", "missing", "band"];
 const BY_ENDING: readonly (readonly [RegExp, OwnKind])[] = [
   [/\.[mc]?[jt]s$/, "function"],
   [/\.(bin|ftz)$/, "fasttext"],
+  [/\.arpa(\.gz)?$/, "ngram"],
 ];
 
 /** A filter as it was asked for. */
