@@ -16,7 +16,7 @@ import {
 import { drops, FILTERED_DOMAINS, type ScoreColumn } from "./filter.ts";
 import { effectiveSize, wilson } from "./interval.ts";
 import type { Target } from "./targets.ts";
-import { chooseThreshold } from "./threshold.ts";
+import { thresholdChooser } from "./threshold.ts";
 
 /** Scored documents, one entry a document in every column. */
 export interface CalibrationSample {
@@ -55,19 +55,8 @@ export interface CalibrationRequest {
  */
 export function calibrateCascade(request: CalibrationRequest): Calibration {
   const { targets, samples, tokenizer, minimumDocuments = 1000 } = request;
-  const documents = samples.domain.length;
-  const alive = new Uint8Array(documents).fill(1);
-  const filters = targets.map((target) => {
-    const filter = request.filters.find(({ name }) => name === target.filter);
-    const scores = samples.scores[target.filter];
-    if (!filter || !scores)
-      throw new HeadraceError(
-        "ERR_CALIBRATION",
-        `target for "${target.filter}", which ${filter ? "has no scores in the sample" : `is no filter here; known: ${request.filters.map(({ name }) => name).join(", ") || "none"}`}`,
-      );
-    const appliesTo = request.appliesTo?.[target.filter] ?? FILTERED_DOMAINS;
-    return calibrateFilter({ target, filter, scores, appliesTo, samples, alive, minimumDocuments });
-  });
+  const alive = new Uint8Array(samples.domain.length).fill(1);
+  const filters = targets.map((target) => calibrateFilter(bindTarget(request, target, alive)));
   return {
     format: CALIBRATION_FORMAT,
     tokenizer,
@@ -75,6 +64,20 @@ export function calibrateCascade(request: CalibrationRequest): Calibration {
     filters,
     sample: describe(samples),
   };
+}
+
+/**
+ * The thresholds, by domain, that the filter of the last target has at each of the rates in that target's unit, the targets before it as
+ * they are: those of `calibrateCascade` with that rate. O(n log n), then O(domains log n) a rate. Throws ERR_CALIBRATION as it does.
+ */
+export function thresholdsAt(
+  request: CalibrationRequest,
+  rates: readonly number[],
+): readonly ReadonlyMap<DomainName, number>[] {
+  const alive = new Uint8Array(request.samples.domain.length).fill(1);
+  for (const target of request.targets.slice(0, -1)) calibrateFilter(bindTarget(request, target, alive));
+  const domains = choosersOf(bindTarget(request, request.targets.at(-1)!, alive));
+  return rates.map((rate) => new Map(domains.map(({ domain, choose }) => [domain, choose(rate).threshold])));
 }
 
 interface FilterRequest {
@@ -88,9 +91,30 @@ interface FilterRequest {
   readonly minimumDocuments: number;
 }
 
-function calibrateFilter(request: FilterRequest): CalibratedFilter {
+function bindTarget(request: CalibrationRequest, target: Target, alive: Uint8Array): FilterRequest {
+  const { samples, minimumDocuments = 1000 } = request;
+  const filter = request.filters.find(({ name }) => name === target.filter);
+  const scores = samples.scores[target.filter];
+  if (!filter || !scores)
+    throw new HeadraceError(
+      "ERR_CALIBRATION",
+      `target for "${target.filter}", which ${filter ? "has no scores in the sample" : `is no filter here; known: ${request.filters.map(({ name }) => name).join(", ") || "none"}`}`,
+    );
+  const appliesTo = request.appliesTo?.[target.filter] ?? FILTERED_DOMAINS;
+  return { target, filter, scores, appliesTo, samples, alive, minimumDocuments };
+}
+
+/** A domain that a filter applies to: the documents that reach it, and how its threshold is chosen. */
+interface DomainChooser {
+  readonly domain: DomainName;
+  readonly documents: readonly number[];
+  readonly own: boolean;
+  readonly choose: (rate: number) => ThresholdChoice;
+}
+
+function choosersOf(request: FilterRequest): readonly DomainChooser[] {
   const { target, filter, scores, appliesTo, samples, alive, minimumDocuments } = request;
-  const { name, sha256, dropWhen, flagAt = 0 } = filter;
+  const { name, dropWhen, flagAt = 0 } = filter;
   if (target.unit === "flagged" && flagAt === null)
     throw new HeadraceError(
       "ERR_CALIBRATION",
@@ -103,18 +127,26 @@ function calibrateFilter(request: FilterRequest): CalibratedFilter {
       "ERR_CALIBRATION",
       `no document of the sample reaches the filter "${name}" (it applies to ${appliesTo.join(", ") || "no domain"}); sample more, or change where it applies`,
     );
-  const choices = new Map<string, ThresholdChoice>();
-  const choose = (on: string, documents: readonly number[]): ThresholdChoice => {
-    const made =
-      choices.get(on) ??
-      chooseThreshold(on, documents, scores, samples.tokens, dropWhen, target, flagAt ?? 0);
-    choices.set(on, made);
-    return made;
-  };
-  const domains = appliesTo.map((domain, d): DomainThreshold => {
+  const chooser = (on: string, documents: readonly number[]) =>
+    thresholdChooser(on, documents, scores, samples.tokens, dropWhen, target.unit, flagAt ?? 0);
+  const enough = (documents: readonly number[]) => documents.length >= minimumDocuments;
+  const onPool = byDomain.every(enough) ? null : chooser("pool", pool);
+  return appliesTo.map((domain, d) => {
     const documents = byDomain[d]!;
-    const own = documents.length >= minimumDocuments;
-    const { threshold, rate } = own ? choose(domain, documents) : choose("pool", pool);
+    const own = enough(documents);
+    return { domain, documents, own, choose: own ? chooser(domain, documents) : onPool! };
+  });
+}
+
+function calibrateFilter(request: FilterRequest): CalibratedFilter {
+  const { target, filter, scores, appliesTo, samples, alive } = request;
+  const { name, sha256, dropWhen } = filter;
+  const choices = new Map<string, ThresholdChoice>();
+  const choosers = choosersOf(request);
+  const domains = choosers.map(({ domain, documents, own, choose }): DomainThreshold => {
+    const choice = choose(target.rate);
+    choices.set(choice.on, choices.get(choice.on) ?? choice);
+    const { threshold, rate } = choice;
     for (const i of documents) if (drops(dropWhen, scores[i]!, threshold)) alive[i] = 0;
     return {
       domain,
@@ -135,7 +167,12 @@ function calibrateFilter(request: FilterRequest): CalibratedFilter {
     appliesTo,
     domains,
     choices: [...choices.values()],
-    predicted: predict(samples, pool, alive, target.rate),
+    predicted: predict(
+      samples,
+      choosers.flatMap(({ documents }) => documents),
+      alive,
+      target.rate,
+    ),
   };
 }
 

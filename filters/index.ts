@@ -4,6 +4,7 @@ export {
   type CalibrationRequest,
   type CalibrationSample,
   calibrateCascade,
+  thresholdsAt,
 } from "./calibrate.ts";
 export {
   CALIBRATION_FORMAT,

@@ -20,39 +20,59 @@ export function chooseThreshold(
   scores: Int32Array,
   tokens: ArrayLike<number>,
   dropWhen: DropWhen,
-  target: Pick<Target, "rate" | "unit">,
+  { rate, unit }: Pick<Target, "rate" | "unit">,
   flagAt = 0,
 ): ThresholdChoice {
+  return thresholdChooser(on, documents, scores, tokens, dropWhen, unit, flagAt)(rate);
+}
+
+/** `chooseThreshold` for any number of rates in one unit: O(n log n) once, then O(log n) a rate. */
+export function thresholdChooser(
+  on: string,
+  documents: readonly number[],
+  scores: Int32Array,
+  tokens: ArrayLike<number>,
+  dropWhen: DropWhen,
+  unit: Target["unit"],
+  flagAt = 0,
+): (rate: number) => ThresholdChoice {
   const worst = dropWhen === "high" ? -1 : 1;
   const order = [...documents].sort((a, b) => worst * (scores[a]! - scores[b]!));
   const flagged = order.filter((i) => isFlagged(dropWhen, scores[i]!, flagAt)).length;
   const allTokens = order.reduce((sum, i) => sum + tokens[i]!, 0);
-  const base = { documents: order.length, flagged, tokens: allTokens }[target.unit];
+  const base = { documents: order.length, flagged, tokens: allTokens }[unit];
   const share = (sum: number) => (base === 0 ? 0 : sum / base);
-  const last = target.unit === "flagged" ? flagged : order.length;
+  const last = unit === "flagged" ? flagged : order.length;
 
-  const wanted = target.rate * base;
-  let best = { dropped: 0, sum: 0 };
-  let below = 0;
-  let above = base;
+  // What can be dropped: nothing, or everything down to the last of some equal scores.
+  const reachable = [{ dropped: 0, sum: 0 }];
   let sum = 0;
   for (let i = 0; i < last; i++) {
-    sum += target.unit === "tokens" ? tokens[order[i]!]! : 1;
+    sum += unit === "tokens" ? tokens[order[i]!]! : 1;
     if (i + 1 < order.length && scores[order[i]!] === scores[order[i + 1]!]) continue;
-    if (sum <= wanted) below = sum;
-    else above = Math.min(above, sum);
-    if (Math.abs(sum - wanted) < Math.abs(best.sum - wanted)) best = { dropped: i + 1, sum };
+    if (sum > reachable.at(-1)!.sum) reachable.push({ dropped: i + 1, sum });
   }
-  if (below === wanted) above = below;
-  return {
-    on,
-    threshold: thresholdAfter(best.dropped, order, scores, dropWhen, target, flagAt),
-    documents: order.length,
-    flagged,
-    tokens: allTokens,
-    rate: share(best.sum),
-    below: share(below),
-    above: share(above),
+  return (rate) => {
+    const wanted = rate * base;
+    let [low, high] = [0, reachable.length];
+    while (low + 1 < high) {
+      const middle = (low + high) >> 1;
+      if (reachable[middle]!.sum <= wanted) low = middle;
+      else high = middle;
+    }
+    const below = reachable[low]!;
+    const above = below.sum === wanted ? below : (reachable[high] ?? { dropped: last, sum: base });
+    const best = high < reachable.length && above.sum - wanted < wanted - below.sum ? above : below;
+    return {
+      on,
+      threshold: thresholdAfter(best.dropped, order, scores, dropWhen, { rate, unit }, flagAt),
+      documents: order.length,
+      flagged,
+      tokens: allTokens,
+      rate: share(best.sum),
+      below: share(below.sum),
+      above: share(above.sum),
+    };
   };
 }
 

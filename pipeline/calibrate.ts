@@ -7,6 +7,7 @@ import { type DomainName, inDomainOrder } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import {
   type Calibration,
+  type CalibrationRequest,
   type CalibrationSample,
   calibrateCascade,
   parseCalibrationJson,
@@ -42,27 +43,32 @@ export async function calibrate(request: CalibrateRequest): Promise<Calibration>
   return calibrateOn(await sampleScores(request), { ...request, ...curator, scoreFields });
 }
 
+/** What is calibrated for, and with what. */
+export interface CalibrationInputs extends Pick<CalibrateRequest, "targets" | "applyTo"> {
+  readonly filters: readonly ScoreColumn[];
+  /** Those of the filters whose scores documents bring along. */
+  readonly scoreFields: readonly Pick<ScoreField, "name" | "dropWhen">[];
+  readonly tokenizer: { readonly sha256: string };
+}
+
+/** Makes a calibration of a sample that was taken. Throws ERR_ARGUMENT, ERR_FILTER and ERR_CALIBRATION. */
+export function calibrateOn(samples: CalibrationSample, of: CalibrationInputs): Calibration {
+  return calibrateCascade(calibrationRequest(samples, of));
+}
+
 /**
- * Makes a calibration of a sample that was taken. A score field applies to the domains of the sample that have it, unless `applyTo` says
- * otherwise. Throws ERR_ARGUMENT, ERR_FILTER and ERR_CALIBRATION.
+ * What a calibration of a sample is asked for: a score field applies to the domains of the sample that have it, unless `applyTo` says
+ * otherwise. Throws ERR_ARGUMENT and ERR_FILTER.
  */
-export function calibrateOn(
-  samples: CalibrationSample,
-  of: Pick<CalibrateRequest, "targets" | "applyTo"> & {
-    readonly filters: readonly ScoreColumn[];
-    /** Those of the filters whose scores documents bring along. */
-    readonly scoreFields: readonly Pick<ScoreField, "name" | "dropWhen">[];
-    readonly tokenizer: { readonly sha256: string };
-  },
-): Calibration {
+export function calibrationRequest(samples: CalibrationSample, of: CalibrationInputs): CalibrationRequest {
   const there = of.scoreFields.map((field) => [field.name, domainsWith(samples, field)] as const);
-  return calibrateCascade({
+  return {
     targets: targetsFor(of.targets, of.filters),
     filters: of.filters,
     tokenizer: of.tokenizer.sha256,
     samples,
     appliesTo: { ...Object.fromEntries(there), ...of.applyTo },
-  });
+  };
 }
 
 /** The domains of a sample in which a document has a score of the field. */

@@ -15,6 +15,8 @@ export {
   inspect,
 } from "./inspect/inspect.ts";
 export type { Explanation, Inspected, Run, Weighed } from "./inspect/inspected.ts";
+export { writeInspectPage } from "./inspect/page.ts";
+export { nameOfPart } from "./inspect/part-name.ts";
 export { visibleText } from "./inspect/visible.ts";
 export { type LedgerRow, ledgerSummary, rebuildLedger } from "./ledger.ts";
 export { buildShard, finishBuild } from "./machines.ts";

@@ -117,8 +117,6 @@ export async function planRefilter(options: RefilterOptions): Promise<RefilterPl
       `${from} was built by version ${origin.version} of the build, and this is ${BUILD_VERSION}; build again from the input`,
     );
   const made = inherited(origin.options, `options of ${join(from, "origin.json")}`);
-  const { source, own = [] } = readWith(origin.options, "the options");
-  const scoreFields = source?.scoreFields ?? [];
   return {
     from,
     dir,
@@ -126,13 +124,24 @@ export async function planRefilter(options: RefilterOptions): Promise<RefilterPl
     manifest,
     origin,
     gaps: await readGaps(from),
+    ...broughtScores(origin),
+    made,
+    wanted: wantedOf(made, options, from),
+  };
+}
+
+/** Which scores of a build were brought along, and beyond which of them a document is flagged. Throws ERR_PARSE. */
+export function broughtScores({
+  options,
+}: Pick<Origin, "options">): Pick<RefilterPlan, "scoreFields" | "flagAt"> {
+  const { source, own = [] } = readWith(options, "the options");
+  const scoreFields = source?.scoreFields ?? [];
+  return {
     scoreFields,
     flagAt: new Map([
       ...own.map(({ name, flagAt }) => [name, flagAt] as const),
       ...scoreFields.map((field) => [field.name, flagAtOf(field)] as const),
     ]),
-    made,
-    wanted: wantedOf(made, options, from),
   };
 }
 

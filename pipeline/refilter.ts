@@ -29,13 +29,11 @@ import { planRefilter, type RefilterOptions, type RefilterPlan } from "./refilte
 import type { Bucket, Rejoined, Where } from "./rejoin.ts";
 import { count, rejudge, talliesOf } from "./rejudge.ts";
 import { type BuildReport, reportOf } from "./report.ts";
-import { sampleTable, scoresOfRow } from "./table-sample.ts";
+import { flaggingColumns, sampleForDrop, scoresOfRow } from "./table-sample.ts";
 import type { TaskProgress } from "./task.ts";
 import { tidyFinished } from "./tidy.ts";
 import type { BuildJob } from "./worker.ts";
 
-/** More documents than this are sampled, unless told otherwise: a calibration holds them in memory. */
-const CALIBRATE_ALL_BELOW = 10_000_000;
 /** Documents between reports of progress. */
 const REPORT_EVERY = 65_536;
 
@@ -118,22 +116,14 @@ export async function calibrationOf(
   options: RefilterOptions,
 ): Promise<Calibration | null> {
   if (options.drop === undefined) return null;
-  const { from, manifest, origin, scoreFields, flagAt } = plan;
-  const all = origin.documents.train <= CALIBRATE_ALL_BELOW ? Number.POSITIVE_INFINITY : CALIBRATE_ALL_BELOW;
-  const samples = await sampleTable({
-    dir: from,
-    manifest,
-    origin,
-    documents: options.calibrationDocuments ?? all,
-    onProgress: (documents) =>
-      options.onProgress?.({ ...NO_PROGRESS, phase: "calibrate", documents, total: origin.documents.train }),
-  });
+  const { origin } = plan;
+  const samples = await sampleForDrop(plan, options.calibrationDocuments, (documents) =>
+    options.onProgress?.({ ...NO_PROGRESS, phase: "calibrate", documents, total: origin.documents.train }),
+  );
   return calibrateOn(samples, {
-    tokenizer: manifest.tokenizer,
-    filters: manifest.filters.map((filter) =>
-      flagAt.has(filter.name) ? { ...filter, flagAt: flagAt.get(filter.name)! } : filter,
-    ),
-    scoreFields,
+    tokenizer: plan.manifest.tokenizer,
+    filters: flaggingColumns(plan),
+    scoreFields: plan.scoreFields,
     targets: options.drop,
     ...(options.applyTo && { applyTo: options.applyTo }),
   });

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { domainName } from "../core/domain.ts";
-import { type CalibrationSample, SCORE_UNIT } from "../filters/index.ts";
+import { type CalibrationSample, SCORE_UNIT, type ScoreColumn } from "../filters/index.ts";
 import {
   type Origin,
   openScores,
@@ -42,6 +42,40 @@ export function* tableBatches(dir: string, { tables }: Pick<ShardManifest, "tabl
 export function scoresOfRow(batch: ScoreBatch, row: number, into: Int32Array): Int32Array {
   for (let f = 0; f < into.length; f++) into[f] = batch.scores[f]![row]! * SCORE_UNIT;
   return into;
+}
+
+/** More documents than this are sampled, unless told otherwise: a calibration holds them in memory. */
+const CALIBRATE_ALL_BELOW = 10_000_000;
+
+/** A finished build whose table is sampled. */
+interface SampledBuild {
+  readonly from: string;
+  readonly manifest: ShardManifest;
+  readonly origin: Origin;
+}
+
+/** The sample on which a build from finished shards chooses its thresholds: about `documents`, by default all up to 10 million. */
+export async function sampleForDrop(
+  { from, manifest, origin }: SampledBuild,
+  documents?: number,
+  onProgress?: (documents: number, ofDocuments: number) => void,
+): Promise<CalibrationSample> {
+  const all = origin.documents.train <= CALIBRATE_ALL_BELOW ? Number.POSITIVE_INFINITY : CALIBRATE_ALL_BELOW;
+  const asked = { dir: from, manifest, origin, documents: documents ?? all };
+  return sampleTable({ ...asked, ...(onProgress && { onProgress }) });
+}
+
+/** The filters of a finished build with the scores beyond which they flag a document. */
+export function flaggingColumns({
+  manifest,
+  flagAt,
+}: {
+  readonly manifest: Pick<ShardManifest, "filters">;
+  readonly flagAt: ReadonlyMap<string, number | null>;
+}): readonly ScoreColumn[] {
+  return manifest.filters.map((filter) =>
+    flagAt.has(filter.name) ? { ...filter, flagAt: flagAt.get(filter.name)! } : filter,
+  );
 }
 
 /** Samples about `documents` of the training documents; Infinity: all. Deterministic. Throws ERR_CALIBRATION where there is none. */

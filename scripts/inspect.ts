@@ -2,7 +2,7 @@
  * `headrace inspect`: documents of a build to read, either side of a threshold or spread over the scores.
  */
 import { command } from "./command.ts";
-import { printJson, say } from "./display.ts";
+import { grouped, printJson, say, size } from "./display.ts";
 
 /** The command. */
 export const inspect = command({
@@ -20,42 +20,50 @@ export const inspect = command({
       .option("dropped", { type: "boolean", describe: "only dropped documents" })
       .option("kept", { type: "boolean", describe: "only kept documents" })
       .option("domain", { type: "string", describe: "one domain" })
-      .option("sample", { type: "number", default: 5, describe: "documents, a side with --near-threshold" })
-      .option("characters", { type: "number", default: 600, describe: "of each text to show" })
+      .option("sample", {
+        type: "number",
+        describe: "documents, a side with --near-threshold [5]; a side in each domain of the page [30]",
+      })
+      .option("characters", { type: "number", describe: "of each text to show [600, in the page 2000]" })
+      .option("html", {
+        type: "string",
+        describe: "a page for a browser, in one file, with the cut as a slider",
+      })
       .option("model", { type: "string", describe: "file of the filter's model, where it is one of yours" })
       .option("tokenizer", { type: "string", default: "llama-2", describe: "the tokenizer of the build" })
       .option("json", { type: "boolean", default: false, describe: "whole documents as a JSON list" })
       .conflicts("kept", "dropped"),
   async run(args) {
     const pipeline = await import("../pipeline/index.ts");
-    const { filter, characters } = args;
-    const { documents, dropWhen, unexplained } = await pipeline.inspect(
-      {
-        dir: args.shards,
-        filter,
-        nearThreshold: args.nearThreshold,
-        documents: args.sample,
-        characters,
-        ...(args.model !== undefined && { model: args.model }),
-        ...(args.dropped && { splits: ["dropped"] as const }),
-        ...(args.kept && { splits: ["train"] as const }),
-        ...(args.domain !== undefined && { domain: args.domain }),
-      },
-      await pipeline.loadTokenizer(args.tokenizer),
-    );
+    const { filter, nearThreshold, html } = args;
+    const tokenizer = await pipeline.loadTokenizer(args.tokenizer);
+    const request = {
+      dir: args.shards,
+      filter,
+      nearThreshold,
+      ...(args.model !== undefined && { model: args.model }),
+      ...(args.dropped && { splits: ["dropped"] as const }),
+      ...(args.kept && { splits: ["train"] as const }),
+      ...(args.domain !== undefined && { domain: args.domain }),
+    };
+    if (html !== undefined) {
+      const { sample: documents = 30, characters = 2000 } = args;
+      const page = await pipeline.writeInspectPage(html, { ...request, documents, characters }, tokenizer);
+      return say(
+        `${html}: ${grouped(page.documents)} documents, ${size(page.bytes)}; open it in any browser`,
+      );
+    }
+    const { sample: documents = 5, characters = 600 } = args;
+    const found = await pipeline.inspect({ ...request, documents, characters }, tokenizer);
     // What a person reads and what a program reads differ: runs repeat the text.
-    if (args.json) return printJson(documents.map(({ runs: _, ...document }) => document));
+    if (args.json) return printJson(found.documents.map(({ runs: _, ...document }) => document));
     const { readingOf, legend } = await import("./reading.ts");
     const { stdout, env } = process;
     const colour = stdout.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb";
-    const reading = {
-      filter,
-      dropWhen,
-      colour,
-      width: Math.min(100, stdout.isTTY ? stdout.columns || 80 : 80),
-    };
-    if (documents.length > 0) say(unexplained ?? legend(reading));
-    for (const document of documents) stdout.write(readingOf(document, reading));
-    if (documents.length === 0) say("no document matches");
+    const width = Math.min(100, stdout.isTTY ? stdout.columns || 80 : 80);
+    const reading = { filter, dropWhen: found.dropWhen, colour, width };
+    if (found.documents.length === 0) return say("no document matches");
+    say(found.unexplained ?? legend({ colour: colour && process.stderr.isTTY === true }));
+    for (const document of found.documents) stdout.write(readingOf(document, reading));
   },
 });

@@ -1,6 +1,7 @@
 /**
  * `npm run build`: what the package ships, in dist/. TypeScript is compiled file by file (Node refuses to strip types under
- * node_modules); the files beside it that are read at run time (filter models, the Python package) are copied; the command can be run.
+ * node_modules); the files beside it that are read at run time (filter models, the script of the inspection page, the Python package) are
+ * copied; the command can be run.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, readFileSync, rmSync } from "node:fs";
@@ -10,8 +11,8 @@ import { fileURLToPath } from "node:url";
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const DIST = join(ROOT, "dist");
 /** Folders whose files are copied as they are, into the same place under dist. */
-const ASSETS = ["filters/models", "trainer/python"];
-const LEFT_OUT = /^(tests|__pycache__|\.pytest_cache|build|.*\.egg-info|.*\.pyc|.*\.ts)$/;
+const ASSETS = ["filters/models", "pipeline/inspect/browser", "trainer/python"];
+const LEFT_OUT = /^(tests|__pycache__|\.pytest_cache|build|.*\.egg-info|.*\.pyc|.*\.ts|tsconfig\.json)$/;
 
 rmSync(DIST, { recursive: true, force: true });
 const { status } = spawnSync(

@@ -2,7 +2,7 @@
  * A document of a build as a person reads it in a terminal: what was decided, the text with what weighed most marked, and what the score is made of.
  */
 import { type DropWhen, drops } from "../filters/index.ts";
-import { type Inspected, visibleText, type Weighed } from "../pipeline/index.ts";
+import { type Inspected, nameOfPart, visibleText, type Weighed } from "../pipeline/index.ts";
 import { grouped } from "./display.ts";
 import { type Fragment, wrap } from "./wrap.ts";
 
@@ -57,7 +57,7 @@ export function readingOf(document: Inspected, reading: Reading): string {
     { text: ` \u00b7 ${place.join(" \u00b7 ")}`, ...faint },
   ];
   const heavy = FAINTEST_MARK * Math.max(...runs.map(({ weight }) => Math.abs(weight)));
-  const told = runs.reduce((sum, run) => sum + run.text.length, 0);
+  const told = runs.reduce((sum, run) => sum + run.length, 0);
   const fragments: Fragment[] = runs.map((run) => ({
     text: run.text,
     ...(Math.abs(run.weight) < heavy ? PLAIN : markOf(run.weight, reading)),
@@ -107,7 +107,7 @@ function partsOf(parts: readonly Weighed[], reading: Reading): string {
   const rest = parts.slice(TOLD_PARTS).reduce((sum, { weight }) => sum + weight, 0);
   const words = told.map((part) => {
     const { before, after } = reading.colour ? markOf(part.weight, reading) : PLAIN;
-    return `${before}${signed(part.weight)}${after} ${nameOf(part)}`;
+    return `${before}${signed(part.weight)}${after} ${nameOfPart(part)}`;
   });
   if (parts.length > TOLD_PARTS) words.push(`${signed(rest)} ${parts.length - TOLD_PARTS} more`);
   return words.join(" \u00b7 ");
@@ -115,31 +115,4 @@ function partsOf(parts: readonly Weighed[], reading: Reading): string {
 
 function signed(weight: number): string {
   return `${weight < 0 ? "\u2212" : "+"}${Math.abs(weight).toFixed(2)}`;
-}
-
-/** A part of a score in a few words. */
-export function nameOf(part: Weighed): string {
-  switch (part.kind) {
-    case "token":
-      return `${JSON.stringify(part.text.trim() === "" ? part.text : part.text.trim())}${part.times > 1 ? ` \u00d7${part.times}` : ""}`;
-    case "measure":
-      return `${spaced(part.name)} (${grouped(part.value)})`;
-    case "rule":
-      return `${spaced(part.name)} ${part.brokenWhen} ${grouped(part.bound)} (${grouped(part.value)})`;
-    case "bias":
-      return "at the start";
-    case "limit":
-      return "cut off at the end of the scale";
-    case "other-tokens":
-      return `${grouped(part.distinct)} other tokens`;
-    case "whole":
-      return "the score as a whole";
-    default:
-      return part satisfies never;
-  }
-}
-
-/** `charactersPerLine` as `characters per line`. */
-function spaced(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replaceAll(/[-_]/g, " ");
 }

@@ -14,6 +14,9 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const STAMP = join(ROOT, "node_modules/.headrace-lock");
 /** The oldest Node that runs TypeScript files as they are. */
 const OLDEST = [22, 18];
+/** Browsers that can open the inspection page in its test; the names are those of test/support.ts. */
+const BROWSERS =
+  "chromium chromium-browser google-chrome google-chrome-stable chrome microsoft-edge msedge".split(" ");
 
 const [verb = "", ...rest] = process.argv.slice(2);
 if (!["start", "test", "install"].includes(verb)) {
@@ -136,7 +139,15 @@ function leftOut() {
     );
   else if (!python.includes("torch"))
     lines.push("the PyTorch trainer, as Python has no torch (.ci/run installs it in .venv)");
+  if (!process.env.HEADRACE_BROWSER && !onPath(BROWSERS))
+    lines.push(`the inspection page, as there is no browser (HEADRACE_BROWSER, ${BROWSERS.join(", ")})`);
   return lines;
+}
+
+/** Whether a command of one of the names is on the path. */
+function onPath(names) {
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  return names.some((name) => folders.some((folder) => existsSync(join(folder, name))));
 }
 
 /** Which of the modules the Pythons that tests would use have, all together. */

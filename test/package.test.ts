@@ -57,8 +57,9 @@ test("exactly the six entry points and package.json are exported", () => {
 
 test("the tarball holds compiled code with its types, the models and the Python package, and no source or test", () => {
   for (const path of Object.values(manifest.exports)) assert.ok(packed.includes(path.slice(2)), path);
-  for (const path of packed.filter((path) => path.endsWith(".js")))
-    assert.ok(packed.includes(path.replace(/\.js$/, ".d.ts")), path);
+  // The script of a page is read, not imported.
+  const compiled = packed.filter((path) => path.endsWith(".js") && !path.includes("/inspect/browser/"));
+  for (const path of compiled) assert.ok(packed.includes(path.replace(/\.js$/, ".d.ts")), path);
   for (const path of [
     "LICENSE",
     "NOTICE",
@@ -69,6 +70,8 @@ test("the tarball holds compiled code with its types, the models and the Python 
   ])
     assert.ok(packed.includes(path), path);
   assert.ok(packed.some((path) => /^dist\/filters\/models\/.*\.json$/.test(path)));
+  for (const name of ["main.js", "page.css"])
+    assert.ok(packed.includes(`dist/pipeline/inspect/browser/${name}`), name);
   assert.deepEqual(
     packed.filter((path) => /(?<!\.d)\.ts$|(^|\/)tests?\/|node_modules|\.pyc$|\.map$/.test(path)),
     [],

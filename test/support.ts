@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { after } from "node:test";
 
 export const ROOT = resolve(import.meta.dirname, "..");
@@ -44,6 +44,32 @@ export function python(...modules: readonly string[]): {
     command: "python3",
     missing: absent(false, `no Python with ${modules.join(", ") || "anything"} was found`),
   };
+}
+
+/** The path of a browser of Chromium's kind: `$HEADRACE_BROWSER`, or the first of the usual names on the path. */
+export function browser(): { readonly path: string; readonly missing: string | false } {
+  const names = "chromium chromium-browser google-chrome google-chrome-stable chrome microsoft-edge msedge";
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  const candidates = names.split(" ").flatMap((name) => folders.map((folder) => join(folder, name)));
+  const path = [process.env["HEADRACE_BROWSER"] ?? "", ...candidates].find(
+    (candidate) => candidate !== "" && existsSync(candidate),
+  );
+  const reason = installed("playwright-core")
+    ? `no browser was found (HEADRACE_BROWSER, ${names.replaceAll(" ", ", ")})`
+    : "playwright-core is not installed (npm ci)";
+  return {
+    path: path ?? "",
+    missing: absent(path !== undefined && installed("playwright-core"), reason),
+  };
+}
+
+function installed(name: string): boolean {
+  try {
+    import.meta.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function absent(present: boolean, reason: string): string | false {

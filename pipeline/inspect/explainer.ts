@@ -79,19 +79,23 @@ function runsOf(
   characters: number,
 ): readonly Run[] {
   if (pieces === null || weights.size === 0) return [plain(text, characters)];
-  const runs: { text: string; weight: number }[] = [];
+  const runs: { text: string; length: number; weight: number }[] = [];
   for (const piece of pieces) {
     const weight = piece.ids.reduce((sum, id) => sum + (weights.get(id) ?? 0), 0);
     const text = visibleText(piece.text);
     const last = runs.at(-1);
-    if (weight === 0 && last?.weight === 0) last.text += text;
-    else if (text !== "") runs.push({ text, weight });
+    const { length } = piece.text;
+    if (weight === 0 && last?.weight === 0) {
+      last.text += text;
+      last.length += length;
+    } else if (length > 0) runs.push({ text, length, weight });
   }
   return runs;
 }
 
 function plain(text: string, characters: number): Run {
-  return { text: visibleText(text.slice(0, characters)), weight: 0 };
+  const shown = text.slice(0, characters);
+  return { text: visibleText(shown), length: shown.length, weight: 0 };
 }
 
 /** The filter that made the scores, or why it is not at hand. */

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { HeadraceError } from "../../core/errors.ts";
 import type { DropWhen } from "../../filters/index.ts";
-import { openShard, type Split, tokenArray } from "../../shards/index.ts";
+import { openShard, type Split, type TokenShard, tokenArray } from "../../shards/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { type Candidate, candidatesOf, nearest, reaching, spread } from "./candidates.ts";
 import { type Explainer, explainerOf } from "./explainer.ts";
@@ -42,7 +42,24 @@ export interface InspectedDocuments {
 
 /** Finds the documents and decodes them. Deterministic. Reads every index column of the chosen splits, and the tokens of what it shows. */
 export async function inspect(request: InspectRequest, tokenizer: Tokenizer): Promise<InspectedDocuments> {
-  const { dir, filter, nearThreshold, splits = ["train", "dropped"], characters = 600 } = request;
+  const { nearThreshold, documents, characters = 600 } = request;
+  const { of, shards } = await openRequest(request, tokenizer);
+  const explainer = explainerOf(of, tokenizer, request.model);
+  const candidates = candidatesOf(of, shards);
+  const chosen = nearThreshold ? nearest(reaching(of, candidates), documents) : spread(candidates, documents);
+  return {
+    documents: readCandidates(of, chosen, tokenizer, explainer, characters),
+    dropWhen: of.filter.dropWhen,
+    unexplained: explainer.unexplained,
+  };
+}
+
+/** The build and those of its shards that are asked for. Throws ERR_FILTER, ERR_TOKENIZER, ERR_CALIBRATION, ERR_ARGUMENT. */
+export async function openRequest(
+  request: InspectRequest,
+  tokenizer: Tokenizer,
+): Promise<{ readonly of: Inspection; readonly shards: readonly TokenShard[] }> {
+  const { dir, filter, nearThreshold, splits = ["train", "dropped"] } = request;
   const of = await openInspection(dir, filter, tokenizer);
   if (nearThreshold && of.thresholds === null)
     throw new HeadraceError(
@@ -55,19 +72,10 @@ export async function inspect(request: InspectRequest, tokenizer: Tokenizer): Pr
       "ERR_ARGUMENT",
       `${dir} has no domain "${request.domain}"; it has ${domains.join(", ") || "none"}`,
     );
-  const explainer = explainerOf(of, tokenizer, request.model);
-  const candidates = candidatesOf(
-    of,
-    shards.filter(({ split, domain }) => splits.includes(split) && (request.domain ?? domain) === domain),
+  const wanted = shards.filter(
+    ({ split, domain }) => splits.includes(split) && (request.domain ?? domain) === domain,
   );
-  const chosen = nearThreshold
-    ? nearest(reaching(of, candidates), request.documents)
-    : spread(candidates, request.documents);
-  return {
-    documents: readCandidates(of, chosen, tokenizer, explainer, characters),
-    dropWhen: of.filter.dropWhen,
-    unexplained: explainer.unexplained,
-  };
+  return { of, shards: wanted };
 }
 
 /** Decodes and explains documents, each of their batches opened once; in the order of `chosen`. */

@@ -6,7 +6,10 @@ import type { Split } from "../../shards/index.ts";
 
 /** A stretch of a text with what this occurrence of its ids weighs in the score: the id's weight over its occurrences; 0 where the id is not among the heaviest. */
 export interface Run {
+  /** With unseen characters spelled out. */
   readonly text: string;
+  /** UTF-16 units of the document's own text that it stands for. */
+  readonly length: number;
   /** In the unit of the score column. */
   readonly weight: number;
 }

@@ -16,10 +16,10 @@ const DOCUMENT: Inspected = {
   threshold: 0.5,
   text: "Buy the best mill wheel now and more",
   runs: [
-    { text: "Buy", weight: 0.5 },
-    { text: " the best ", weight: 0.1 },
-    { text: "mill", weight: -0.25 },
-    { text: " wheel now", weight: 0 },
+    { text: "Buy", length: 3, weight: 0.5 },
+    { text: " the best ", length: 10, weight: 0.1 },
+    { text: "mill", length: 4, weight: -0.25 },
+    { text: " wheel now", length: 10, weight: 0 },
   ],
   explanation: {
     score: 0.75,
@@ -74,7 +74,13 @@ test("nothing in a text or a path can steer a terminal or turn the direction of 
     {
       ...DOCUMENT,
       source: "a\u001b[2Jb\u202e.jsonl",
-      runs: [{ text: visibleText("x\u001b]0;title\u0007\u009b31m\u202ey\r\n\tz\u200b\ufeff"), weight: 0 }],
+      runs: [
+        {
+          text: visibleText("x\u001b]0;title\u0007\u009b31m\u202ey\r\n\tz\u200b\ufeff"),
+          length: 20,
+          weight: 0,
+        },
+      ],
       explanation: {
         score: 0.75,
         parts: [{ kind: "token", id: 3, times: 1, weight: 0.75, text: visibleText("\u001b\u2066") }],
