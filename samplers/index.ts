@@ -5,6 +5,13 @@ export { acquireLock, type Lock, withLock } from "../core/lock.ts";
 export { readManifest, type ShardManifest } from "../shards/manifest.ts";
 export { type Branch, branchRun, branchSchedule } from "./branch.ts";
 export { decidedEnd } from "./chain.ts";
+export {
+  compareSchedules,
+  type DomainDeparture,
+  type EditReport,
+  readEdited,
+  sealEdited,
+} from "./edit.ts";
 export { type Evaluation, evaluationRows, measurableDomains, validationHash } from "./evaluation.ts";
 export { type Exhaustion, firstExhaustion, parseExhaustion, rowLimits } from "./exhaustion.ts";
 export {

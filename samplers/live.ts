@@ -5,12 +5,13 @@
 import { PARTS } from "./mixture.ts";
 import type { Plan } from "./plan.ts";
 import { epochRows } from "./schedule-domain.ts";
+import { batchRowsOf } from "./stage.ts";
 
 /** One domain after some batches. */
 export interface DomainNumbers {
   /** Asked for in the next batch; of the last stage at the end of the run. */
   readonly weight: number;
-  /** Rows served over all rows served; 0 before the first. */
+  /** Rows served or passed over, over those of all domains; 0 before the first. */
   readonly share: number;
   /** Mean nats a token in the newest report; null before the first. */
   readonly loss: number | null;
@@ -39,29 +40,29 @@ export function liveNumbers(
   losses: Readonly<Record<string, number>> = {},
 ): LiveNumbers {
   const { header, stages } = plan.schedule;
-  const { domains, rowTokens, batchRows } = header;
-  const batchTokens = batchRows * rowTokens;
+  const { domains, rowTokens } = header;
   const served = plan.served(batch);
+  const all = served.reduce((sum, rows) => sum + rows, 0);
   const stage = batch < plan.end().batch ? plan.stageOf(batch) : stages.length - 1;
   return {
     batch,
-    tokens: batch * batchTokens,
+    tokens: plan.tokens(batch),
     stage,
     domains: Object.fromEntries(
       domains.map((domain, i) => {
         const rows = epochRows(domain, rowTokens);
         const left = Math.max(0, rows - served[i]!);
-        const dryBatch = left === 0 ? null : dryOut(plan, batch, i, rows);
+        const dry = left === 0 ? null : dryOut(plan, batch, i, rows);
         return [
           domain.name,
           {
             weight: stages[stage]!.weights[i]! / PARTS,
-            share: batch === 0 ? 0 : served[i]! / (batch * batchRows),
+            share: all === 0 ? 0 : served[i]! / all,
             loss: losses[domain.name] ?? null,
             epochs: rows === 0 ? 0 : served[i]! / rows,
             tokensLeft: left * rowTokens,
-            dryBatch,
-            dryTokens: dryBatch === null ? null : dryBatch * batchTokens,
+            dryBatch: dry?.batch ?? null,
+            dryTokens: dry?.tokens ?? null,
           },
         ];
       }),
@@ -69,8 +70,13 @@ export function liveNumbers(
   };
 }
 
-/** The batches by which domain `i` has given `rows` rows, from `batch` on; null if the run ends before. */
-function dryOut(plan: Plan, batch: number, i: number, rows: number): number | null {
+/** The batches, and the tokens of the run, by which domain `i` has given `rows` rows, from `batch` on; null if the run ends before. */
+function dryOut(
+  plan: Plan,
+  batch: number,
+  i: number,
+  rows: number,
+): { readonly batch: number; readonly tokens: number } | null {
   const { header, stages } = plan.schedule;
   const { batch: end, final } = plan.end();
   // A run without an end is decided for ever: what its last stage begins with is what there is to go on from.
@@ -78,10 +84,13 @@ function dryOut(plan: Plan, batch: number, i: number, rows: number): number | nu
   const left = rows - plan.served(known)[i]!;
   if (left > 0) {
     if (final && Number.isFinite(end)) return null;
-    const each = stages.at(-1)!.weights[i]! * header.batchRows;
+    const last = stages.at(-1)!;
+    const each = last.weights[i]! * batchRowsOf(header, last);
     if (each === 0) return null;
     const dry = known + Number((BigInt(left) * BigInt(PARTS) + BigInt(each) - 1n) / BigInt(each));
-    return header.batches !== null && dry > header.batches ? null : dry;
+    if (header.batches !== null && dry > header.batches) return null;
+    const batchTokens = batchRowsOf(header, last) * header.rowTokens;
+    return { batch: dry, tokens: plan.tokens(known) + (dry - known) * batchTokens };
   }
   let low = batch;
   let high = known;
@@ -90,5 +99,5 @@ function dryOut(plan: Plan, batch: number, i: number, rows: number): number | nu
     if (plan.served(middle)[i]! >= rows) high = middle;
     else low = middle + 1;
   }
-  return high;
+  return { batch: high, tokens: plan.tokens(high) };
 }

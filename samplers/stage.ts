@@ -104,7 +104,8 @@ function cut(found: StageInForce[], k: number): void {
   found.push(until !== null && until <= k ? last : { ...last, stage: { ...last.stage, untilBatch: k } });
 }
 
-const parseKind: Parser<StageCause> = (value, at) => ({
+/** Parses a cause or a revision: an object with a `kind`. Throws ERR_PARSE. */
+export const parseKind: Parser<StageCause> = (value, at) => ({
   ...record(anything)(value, at),
   ...object({ kind: string })(value, at),
 });

@@ -3,10 +3,10 @@
  */
 import { once } from "node:events";
 import { join } from "node:path";
-import type { ReplayReport } from "../samplers/index.ts";
+import type { EditReport, ReplayReport } from "../samplers/index.ts";
 import { given } from "./build-options.ts";
 import { command } from "./command.ts";
-import { grouped, Progress, printJson, say, size } from "./display.ts";
+import { grouped, Progress, percent, printJson, say, size, table } from "./display.ts";
 
 /** Differences printed for a person; damage to one batch often shows in all that follow. */
 const SHOWN = 12;
@@ -23,6 +23,10 @@ export const replay = command({
         default: false,
         describe: "check stages, batches and shards; status 1 if any differs",
       })
+      .option("edit", {
+        type: "string",
+        describe: "an edited copy of schedule.json: where it departs from the run, and what differs",
+      })
       .option("shards", { type: "string", describe: "folder of shards [the one in run.json]" })
       .option("from", { type: "number", describe: "first batch [0]" })
       .option("until", { type: "number", describe: "batch to end before [the end of the served log]" })
@@ -34,11 +38,18 @@ export const replay = command({
       .option("json", {
         type: "boolean",
         default: false,
-        describe: "the report of --verify as one JSON object on standard output",
+        describe: "the report of --verify or --edit as one JSON object on standard output",
       }),
   async run(args) {
     const samplers = await import("../samplers/index.ts");
     const range = given({ from: args.from, until: args.until });
+    if (args.edit !== undefined) {
+      const recorded = await samplers.readSchedule(join(args.run, "schedule.json"));
+      const report = samplers.compareSchedules(recorded, await samplers.readEdited(args.edit), args.until);
+      printEditReport(report, samplers.readServedLog(join(args.run, "served.log")).hashes.size);
+      if (args.json) printJson(report);
+      return;
+    }
     if (!args.verify) {
       const schedule = await samplers.readSchedule(join(args.run, "schedule.json"));
       const log = join(args.run, "served.log");
@@ -70,4 +81,42 @@ export function printReplayReport(report: ReplayReport): void {
   const more = report.differences.length - SHOWN;
   if (more > 0) say(`and ${grouped(more)} more; --json lists them all`);
   say(report.identical ? "replay: identical" : `replay: ${report.differences.length} differences`);
+}
+
+/** Where an edited schedule departs, and what each domain gives under both. `acknowledged` batches were trained on already. */
+export function printEditReport(report: EditReport, acknowledged: number): void {
+  const { departs, compared, same } = report;
+  if (report.header.length > 0) say(`the headers differ in ${report.header.join(", ")}`);
+  if (report.recordedEnd !== report.editedEnd)
+    say(
+      `the run is decided up to batch ${grouped(report.recordedEnd)}, the edit up to ${grouped(report.editedEnd)}`,
+    );
+  if (departs === null) {
+    say(`edit: the same rows in all ${grouped(compared)} batches`);
+    return;
+  }
+  const total = (field: "recordedRows" | "editedRows") =>
+    report.domains.reduce((sum, domain) => sum + domain[field], 0);
+  const [recorded, edited] = [total("recordedRows"), total("editedRows")];
+  say(
+    table([
+      ["domain", `batch ${departs.batch}`, "edited", "share", "edited", "epochs", "edited", "rows more"],
+      ...report.domains.map((domain) => [
+        domain.name,
+        grouped(domain.recorded),
+        grouped(domain.edited),
+        percent(domain.recordedRows / recorded),
+        percent(domain.editedRows / edited),
+        domain.recordedEpochs.toFixed(2),
+        domain.editedEpochs.toFixed(2),
+        grouped(domain.editedRows - domain.recordedRows),
+      ]),
+    ]),
+  );
+  say();
+  say(
+    `edit: departs at batch ${grouped(departs.batch)} (${grouped(departs.tokens)} tokens; stage ${departs.recordedStage}, edited ${departs.editedStage}) in ${departs.domains.join(", ")}; ${grouped(same)} of ${grouped(compared)} batches hold the same rows`,
+  );
+  if (acknowledged > departs.batch)
+    say(`${grouped(acknowledged - departs.batch)} of the batches from there on were trained on already`);
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { liveNumbers, openPlan } from "../../samplers/index.ts";
-import { makeHeader, makeSchedule } from "./making.ts";
+import { appendStage, liveNumbers, openPlan } from "../../samplers/index.ts";
+import { makeHeader, makeSchedule, weigh } from "./making.ts";
 
 const weights = fc.double({ min: 0.05, max: 0.95, noNaN: true });
 
@@ -45,6 +45,24 @@ describe("liveNumbers", () => {
         else assert.ok(Math.abs(dryBatch - exact) <= Math.ceil(1 / (a * 8)), `${dryBatch} and ${exact}`);
       }),
     );
+  });
+
+  it("counts tokens and dates by the batches that there are, where their size changes", () => {
+    const schedule = makeSchedule(makeHeader([400, 4000], { batches: 40 }), [10, [0.5, 0.5]]);
+    const plan = openPlan(
+      appendStage(schedule, {
+        fromBatch: 10,
+        untilBatch: null,
+        weights: weigh(0.25, 0.75),
+        batchRows: 16,
+        cause: { kind: "step" },
+      }),
+    );
+    // 40 rows by batch 10, then 4 a batch: the 100 rows of d0 are over after 15 more batches of 64 tokens.
+    const { dryBatch, dryTokens } = liveNumbers(plan, 12).domains["d0"]!;
+    assert.deepEqual([dryBatch, dryTokens], [25, 320 + 15 * 64]);
+    assert.equal(liveNumbers(plan, 12).tokens, 320 + 2 * 64);
+    assert.equal(liveNumbers(plan, 12).domains["d0"]!.share, 48 / 112);
   });
 
   it("has no date for a domain without weight, and gives the last stage's weights at the end", () => {
