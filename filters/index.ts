@@ -63,6 +63,13 @@ export {
   MODEL_FORMAT,
   parseModel,
 } from "./model.ts";
+export {
+  DUPLICATES_FORMAT,
+  type DuplicatesHeader,
+  duplicatesText,
+  type FileDuplicates,
+  textDigest,
+} from "./own/duplicates.ts";
 export type { FilterModule } from "./own/function.ts";
 export { openOwnFilter } from "./own/open.ts";
 export {

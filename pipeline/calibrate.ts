@@ -39,15 +39,18 @@ export async function calibrate(request: CalibrateRequest): Promise<Calibration>
   const { curator } = request;
   // Before anything is read: a filter that is not there is known at once.
   targetsFor(request.targets, curator.filters);
-  const scoreFields = request.source.scoreFields ?? [];
-  return calibrateOn(await sampleScores(request), { ...request, ...curator, scoreFields });
+  return calibrateOn(await sampleScores(request), {
+    ...request,
+    ...curator,
+    wherever: whereverOf(request.source, curator),
+  });
 }
 
 /** What is calibrated for, and with what. */
 export interface CalibrationInputs extends Pick<CalibrateRequest, "targets" | "applyTo"> {
   readonly filters: readonly ScoreColumn[];
-  /** Those of the filters whose scores documents bring along. */
-  readonly scoreFields: readonly Pick<ScoreField, "name" | "dropWhen">[];
+  /** Those of the filters that apply wherever a document has a score. */
+  readonly wherever: readonly Pick<ScoreField, "name" | "dropWhen">[];
   readonly tokenizer: { readonly sha256: string };
 }
 
@@ -57,11 +60,11 @@ export function calibrateOn(samples: CalibrationSample, of: CalibrationInputs): 
 }
 
 /**
- * What a calibration of a sample is asked for: a score field applies to the domains of the sample that have it, unless `applyTo` says
- * otherwise. Throws ERR_ARGUMENT and ERR_FILTER.
+ * What a calibration of a sample is asked for: a filter of `wherever` applies to the domains of the sample that have a score of it, unless
+ * `applyTo` says otherwise. Throws ERR_ARGUMENT and ERR_FILTER.
  */
 export function calibrationRequest(samples: CalibrationSample, of: CalibrationInputs): CalibrationRequest {
-  const there = of.scoreFields.map((field) => [field.name, domainsWith(samples, field)] as const);
+  const there = of.wherever.map((field) => [field.name, domainsWith(samples, field)] as const);
   return {
     targets: targetsFor(of.targets, of.filters),
     filters: of.filters,
@@ -69,6 +72,14 @@ export function calibrationRequest(samples: CalibrationSample, of: CalibrationIn
     samples,
     appliesTo: { ...Object.fromEntries(there), ...of.applyTo },
   };
+}
+
+/** The columns that apply wherever a document has a score of them: score fields, and filters of one's own that say so. */
+export function whereverOf(
+  { scoreFields = [] }: SourceOptions,
+  { own }: Pick<Curator, "own">,
+): readonly Pick<ScoreField, "name" | "dropWhen">[] {
+  return [...(own?.columns.filter(({ everywhere }) => everywhere) ?? []), ...scoreFields];
 }
 
 /** The domains of a sample in which a document has a score of the field. */

@@ -6,7 +6,7 @@
 import { type Calibration, type CalibrationSample, judge } from "../filters/index.ts";
 import type { Account } from "../shards/index.ts";
 import { Tally } from "./account.ts";
-import { calibrateOn, targetsFor } from "./calibrate.ts";
+import { calibrateOn, targetsFor, whereverOf } from "./calibrate.ts";
 import { cascadeFor } from "./curator.ts";
 import { claimOf, finishedBuild } from "./folder.ts";
 import { peakOf } from "./footprint.ts";
@@ -103,7 +103,7 @@ function calibrationOf(
   if (calibration || options.drop === undefined) return calibration;
   return calibrateOn(samples, {
     ...curator,
-    scoreFields: source.scoreFields ?? [],
+    wherever: whereverOf(source, curator),
     targets: options.drop,
     ...(options.applyTo && { applyTo: options.applyTo }),
   });

@@ -5,6 +5,7 @@ export { type BuildShard, type MissingShard, parseBuildShard, UnfinishedBuild } 
 export { type CalibrateRequest, calibrate, readCalibration, writeCalibration } from "./calibrate.ts";
 export { type CurateSetup, type Curator, type Judged, openCurator } from "./curator.ts";
 export { type DoctorRequest, doctor, type Finding } from "./doctor.ts";
+export { type DuplicatesFound, findDuplicates } from "./duplicates.ts";
 export type { Estimate, Expected, Forecast } from "./forecast.ts";
 export { forecastRefilter } from "./forecast-from.ts";
 export { forecastBuild } from "./forecast-input.ts";

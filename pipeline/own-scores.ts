@@ -6,15 +6,15 @@ import type { Document, TokenIds } from "../core/document.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import {
   type Band,
+  type DropWhen,
   type Filter,
+  flagAtOf,
   type OwnDocument,
   type OwnFilter,
   type OwnNoScore,
-  ownColumn,
   ownScore,
   passingScore,
   SCORE_UNIT,
-  type ScoreColumn,
   scoreAll,
 } from "../filters/index.ts";
 import type { Quarantined } from "./incidents.ts";
@@ -25,10 +25,20 @@ import { encodeDocumentInto, type Tokenizer, tokenBuffer } from "./tokenizer/ind
 /** Documents that a filter sees at a time. */
 const BATCH_DOCUMENTS = 256;
 
+/** What must be known of a column to choose thresholds. */
+export interface OwnColumn {
+  readonly name: string;
+  readonly dropWhen: DropWhen;
+  /** The integer score beyond which a document is flagged. */
+  readonly flagAt: number | null;
+  /** Whether it applies to every domain of the sample unless told otherwise. */
+  readonly everywhere: boolean;
+}
+
 /** Scores the documents of a chunk. */
 export interface OwnScorer {
-  /** Its columns, in their order: what a score is beyond which a document is flagged. */
-  readonly columns: readonly Pick<ScoreColumn, "name" | "flagAt">[];
+  /** Its columns, in their order: plain data, from which the score table can be judged anew. */
+  readonly columns: readonly OwnColumn[];
   /** The chunk with every document scored or quarantined; each list stays in the order of lines. */
   scored(chunk: SourceChunk): Promise<SourceChunk>;
   /** What made each filter's value of a document, where the filter can say so. */
@@ -104,7 +114,12 @@ export function ownScorer({ tokenizer, loaded, brought, columns }: OwnRequest): 
   }
 
   return {
-    columns: brought.map(ownColumn).map(({ name, flagAt = null }) => ({ name, flagAt })),
+    columns: brought.map((filter) => ({
+      name: filter.name,
+      dropWhen: filter.dropWhen,
+      flagAt: flagAtOf(filter),
+      everywhere: filter.everywhere ?? false,
+    })),
     async scored(chunk) {
       const documents: Document[] = [];
       const aside: Quarantined[] = [];

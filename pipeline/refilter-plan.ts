@@ -74,7 +74,11 @@ const inherited: Parser<Inherited> = object({
 /** Shards that were imported have no source. */
 const readWith = object({
   source: optional(object({ scoreFields: optional(array(scoreField)) })),
-  own: optional(array(object({ name: string, flagAt: nullable(number) }))),
+  own: optional(
+    array(
+      object({ name: string, dropWhen: oneOf("high", "low"), flagAt: nullable(number), everywhere: boolean }),
+    ),
+  ),
 });
 
 /** Finished shards that are to be filtered anew. */
@@ -85,8 +89,8 @@ export interface RefilterPlan {
   readonly manifest: ShardManifest;
   readonly origin: Origin;
   readonly gaps: readonly Gap[];
-  /** Those of the filters whose scores the documents brought along. */
-  readonly scoreFields: readonly ScoreField[];
+  /** Those of the filters that apply wherever a document has a score. */
+  readonly wherever: readonly Pick<ScoreField, "name" | "dropWhen">[];
   /** Beyond which integer score the filters flag that people brought, score fields too; null: they flag nothing. */
   readonly flagAt: ReadonlyMap<string, number | null>;
   readonly made: Inherited;
@@ -133,11 +137,11 @@ export async function planRefilter(options: RefilterOptions): Promise<RefilterPl
 /** Which scores of a build were brought along, and beyond which of them a document is flagged. Throws ERR_PARSE. */
 export function broughtScores({
   options,
-}: Pick<Origin, "options">): Pick<RefilterPlan, "scoreFields" | "flagAt"> {
+}: Pick<Origin, "options">): Pick<RefilterPlan, "wherever" | "flagAt"> {
   const { source, own = [] } = readWith(options, "the options");
   const scoreFields = source?.scoreFields ?? [];
   return {
-    scoreFields,
+    wherever: [...own.filter(({ everywhere }) => everywhere), ...scoreFields],
     flagAt: new Map([
       ...own.map(({ name, flagAt }) => [name, flagAt] as const),
       ...scoreFields.map((field) => [field.name, flagAtOf(field)] as const),

@@ -123,7 +123,7 @@ export async function calibrationOf(
   return calibrateOn(samples, {
     tokenizer: plan.manifest.tokenizer,
     filters: flaggingColumns(plan),
-    scoreFields: plan.scoreFields,
+    wherever: plan.wherever,
     targets: options.drop,
     ...(options.applyTo && { applyTo: options.applyTo }),
   });

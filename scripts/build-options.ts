@@ -8,7 +8,7 @@ import type { SourceOptions } from "../pipeline/index.ts";
 
 /** Flags on what is read, how it is tokenized and which filters score it. */
 export function curateFlags(args: Argv) {
-  return args
+  return sourceFlags(args)
     .option("tokenizer", {
       type: "string",
       default: "llama-2",
@@ -35,9 +35,8 @@ export function curateFlags(args: Argv) {
       type: "string",
       array: true,
       describe:
-        "NAME=KIND:VALUE:high|low[,cut=N]…: a filter of your own; KIND is function, fasttext, length, ngram, regex, url-domains or url-words (docs/filters.md)",
+        "NAME=KIND:VALUE:high|low[,cut=N]…: a filter of your own; KIND is contamination, duplicates, fasttext, function, length, ngram, regex, url-domains or url-words (docs/filters.md)",
     })
-    .option("url-field", { type: "string", describe: "field of the address, for filters that look at it" })
     .option("score-field", {
       type: "string",
       array: true,
@@ -49,11 +48,17 @@ export function curateFlags(args: Argv) {
       array: true,
       describe:
         "FILTER=DOMAIN,… where a filter applies [commoncrawl,c4; a score field where the sample has it]",
-    })
+    });
+}
+
+/** Flags on where in a record a document is. */
+export function sourceFlags<T>(args: Argv<T>) {
+  return args
     .option("text", {
       type: "string",
       describe: "field of the text, a.b goes into an object [text, else content]",
     })
+    .option("url-field", { type: "string", describe: "field of the address, for filters that look at it" })
     .option("domain-field", { type: "string", describe: "field of the domain [meta.redpajama_set_name]" })
     .option("domain", { type: "string", describe: "one domain for every record" })
     .option("map-domain", {
@@ -72,6 +77,11 @@ export type CurateArguments = ArgumentsCamelCase<
   ReturnType<typeof curateFlags> extends Argv<infer T> ? T : never
 >;
 
+/** The parsed flags of `sourceFlags`. */
+export type SourceArguments = ArgumentsCamelCase<
+  ReturnType<typeof sourceFlags<object>> extends Argv<infer T> ? T : never
+>;
+
 /** Options of the pipeline from the flags. Throws ERR_ARGUMENT and ERR_DOMAIN. */
 export function curateOptions(args: CurateArguments) {
   const applyTo = pairs("apply-to", args.applyTo).map(
@@ -83,14 +93,18 @@ export function curateOptions(args: CurateArguments) {
     specialTokens: args.specialTokens,
     bos: args.bos,
     eos: args.eos,
-    source: sourceOptions(args),
+    source: {
+      ...sourceOptions(args),
+      ...(args.scoreField && { scoreFields: args.scoreField.map(parseScoreField) }),
+    },
     ...(args.filters !== undefined && { filters: list(args.filters) }),
     ...(args.filter && { ownFilters: args.filter }),
     ...(args.applyTo && { applyTo: Object.fromEntries(applyTo) }),
   };
 }
 
-function sourceOptions(args: CurateArguments): SourceOptions {
+/** Options of reading from the flags. Throws ERR_DOMAIN and ERR_ARGUMENT. */
+export function sourceOptions(args: SourceArguments): SourceOptions {
   return {
     ...given({
       domainField: args.domainField,
@@ -98,7 +112,6 @@ function sourceOptions(args: CurateArguments): SourceOptions {
       maxDocumentBytes: args.maxDocumentBytes,
       urlField: args.urlField,
     }),
-    ...(args.scoreField && { scoreFields: args.scoreField.map(parseScoreField) }),
     ...(args.text !== undefined && { textFields: list(args.text) }),
     ...(args.mapDomain && { domainMap: Object.fromEntries(pairs("map-domain", args.mapDomain)) }),
   };

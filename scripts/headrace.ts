@@ -11,6 +11,7 @@ import { build } from "./build.ts";
 import { calibrate } from "./calibrate.ts";
 import { say } from "./display.ts";
 import { doctor } from "./doctor.ts";
+import { duplicates } from "./duplicates.ts";
 import { evaluateFilter } from "./evaluate-filter.ts";
 import { exportShards } from "./export.ts";
 import { importTokens } from "./import.ts";
@@ -32,6 +33,7 @@ import { where } from "./where.ts";
 const COMMANDS: readonly CommandModule[] = [
   build,
   calibrate,
+  duplicates,
   inspect,
   score,
   verify,

@@ -2,6 +2,8 @@
  * Opens the filter that a specification asks for: reads its files, checks them, and binds what identifies it.
  */
 import { hashOf } from "../../core/hash.ts";
+import { openContamination } from "./contamination.ts";
+import { openDuplicates } from "./duplicates.ts";
 import { openFastText } from "./fasttext/filter.ts";
 import { openFunction } from "./function.ts";
 import { lengthFilter } from "./length.ts";
@@ -35,6 +37,10 @@ export async function openOwnFilter(spec: OwnSpec): Promise<OwnFilter> {
 
 function openKind(spec: OwnSpec): OpenedFilter | Promise<OpenedFilter> {
   switch (spec.kind) {
+    case "contamination":
+      return openContamination(spec);
+    case "duplicates":
+      return openDuplicates(spec);
     case "fasttext":
       return openFastText(spec);
     case "function":

@@ -39,6 +39,8 @@ export interface OwnFilter extends OwnScale {
   /** SHA-256 of everything that decides its values. */
   readonly sha256: string;
   readonly band: Band | null;
+  /** Whether it applies to every domain of the sample unless told otherwise, because what it looks for is the same in all. Default false. */
+  readonly everywhere?: boolean;
   /** Whether a value beyond the scale is its end instead of an error. */
   readonly saturates: boolean;
   /** One value a document, in their order. Each depends on its document alone. What it throws fails the batch. */

@@ -7,6 +7,8 @@ import type { Band, OwnScale } from "./own-filter.ts";
 
 /** The kinds of filters that can be brought along, and the settings that each has beside those that all have. */
 export const OWN_KINDS = {
+  contamination: ["n", "least"],
+  duplicates: [],
   fasttext: ["label"],
   function: [],
   length: [],
@@ -119,6 +121,14 @@ function numberSetting(text: string, settings: ReadonlyMap<string, string>, key:
   if (said === undefined) return null;
   const value = said.trim() === "" ? Number.NaN : Number(said);
   return Number.isFinite(value) ? value : refuse(text, `has ${key}=${said}; give a number`);
+}
+
+/** A whole number from 1; null where nothing is said. Throws ERR_ARGUMENT. */
+export function integerSetting({ text, settings }: OwnSpec, key: string): number | null {
+  const value = numberSetting(text, settings, key);
+  return value === null || (Number.isSafeInteger(value) && value > 0)
+    ? value
+    : refuse(text, `has ${key}=${value}; give a whole number from 1`);
 }
 
 /** One of the words that a setting may be; the first where nothing is said. Throws ERR_ARGUMENT. */

@@ -57,7 +57,7 @@ export async function cutRates(of: Inspection): Promise<CutRates> {
 
   const samples = await sampleForDrop({ from: dir, manifest, origin });
   const filters = flaggingColumns({ manifest, flagAt: brought.flagAt });
-  const inputs = { tokenizer: manifest.tokenizer, filters, scoreFields: brought.scoreFields };
+  const inputs = { tokenizer: manifest.tokenizer, filters, wherever: brought.wherever };
   const applyTo = Object.fromEntries(built.map(({ name, appliesTo }) => [name, appliesTo]));
   const requestFor = (unit: TargetUnit) =>
     calibrationRequest(samples, {
