@@ -40,6 +40,8 @@ export interface RunPaths {
   readonly record: string;
   readonly checkpoints: string;
   readonly trainerLog: string;
+  /** Address and token for a trainer that something else starts; there while one is waited for. */
+  readonly attach: string;
   /** Held by the one `headrace train` of the run. */
   readonly trainLock: string;
   /** Held while a stage is appended. */
@@ -57,6 +59,7 @@ export function runPaths(folder: string): RunPaths {
     record: join(root, "run.json"),
     checkpoints: join(root, "checkpoints"),
     trainerLog: join(root, "trainer.log"),
+    attach: join(root, "attach.env"),
     trainLock: join(root, "train.lock"),
     scheduleLock: join(root, "schedule.lock"),
   };

@@ -57,7 +57,7 @@ export const train = command({
       onAttach: ({ address, token }) => {
         say(`${trainer.ADDRESS_VARIABLE}=${address}`);
         say(`${trainer.TOKEN_VARIABLE}=${token}`);
-        say("put these two into the trainer's environment and start it");
+        say(`put these two into the trainer's environment and start it (or source ${args.out}/attach.env)`);
       },
       onMetrics: (url) => say(`live numbers at ${url}`),
       onProgress: showProgress(progress),

@@ -3,6 +3,7 @@
  * Promises heartbeats while the event loop turns, and an error from the next call when headrace is gone: a client never outlives its host.
  */
 import { connect as connectSocket, type Socket } from "node:net";
+import { hostname } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { HeadraceError } from "../core/errors.ts";
 import type { LossReport } from "../samplers/index.ts";
@@ -139,6 +140,7 @@ export async function connectTrainer(options: ConnectOptions): Promise<TrainerCl
       rank: options.rank ?? 0,
       world: options.world ?? 1,
       client: options.client,
+      host: hostname(),
     }),
     welcome,
   ]);

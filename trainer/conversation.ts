@@ -11,9 +11,11 @@ import {
   type Acknowledgement,
   type ClientMessage,
   formatMessage,
+  HELLO_BYTES,
   type Hello,
   type HostMessage,
   lineSplitter,
+  MESSAGE_BYTES,
   PROTOCOL,
   parseClientMessage,
   type StageMessage,
@@ -45,13 +47,23 @@ export interface HostOptions {
 export class ConnectionLost extends HeadraceError {}
 
 const HELLO_SECONDS = 10;
+/** Connections at a time, strangers included: each keeps at most HELLO_BYTES until its hello. */
+const CONNECTIONS = 4096;
+/** Batches that a rank may be ahead of the slowest; real ones are a few apart, and each keeps its hash here. */
+const AHEAD = 65_536;
 const LAST_WORD_SECONDS = 1;
 
 interface Peer {
   readonly socket: Socket;
   readonly rank: number;
   readonly client: string;
+  /** Whether it speaks for all ranks. */
+  readonly alone: boolean;
+  /** Name of its machine; null where it did not say. */
+  readonly machine: string | null;
   heardAt: number;
+  /** When it last sent more than a heartbeat. */
+  movedAt: number;
   /** A message of this peer is being handled, so it is not being read. */
   busy: boolean;
   /** The batch it must acknowledge next; null before `ready`. */
@@ -89,6 +101,7 @@ export class Conversation {
       this.#reject = reject;
     });
     this.finished.catch(() => {});
+    server.maxConnections = CONNECTIONS;
     server.on("connection", (socket) => void this.#serve(socket));
     this.#timer = setInterval(() => this.#tick(), 1000 * options.welcome.heartbeatSeconds);
   }
@@ -118,7 +131,7 @@ export class Conversation {
     let peer: Peer | null = null;
     const silent = setTimeout(() => socket.destroy(), 1000 * HELLO_SECONDS);
     try {
-      const splitter = lineSplitter();
+      const splitter = lineSplitter(() => (peer === null ? HELLO_BYTES : MESSAGE_BYTES));
       // The iterator must not destroy the socket: what it was told last would be lost with what it has sent meanwhile.
       for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
         if (peer) peer.heardAt = Date.now();
@@ -172,7 +185,10 @@ export class Conversation {
       socket,
       rank: message.rank,
       client: message.client,
+      alone: message.world === 1,
+      machine: message.host ?? null,
       heardAt: Date.now(),
+      movedAt: Date.now(),
       busy: false,
       next: null,
       done: false,
@@ -197,7 +213,10 @@ export class Conversation {
 
   async #handle(peer: Peer, message: ClientMessage): Promise<void> {
     const { handler } = this.#options;
-    if (message.type !== "heartbeat") this.#progressAt = Date.now();
+    if (message.type !== "heartbeat") {
+      this.#progressAt = Date.now();
+      peer.movedAt = this.#progressAt;
+    }
     switch (message.type) {
       case "heartbeat":
         return;
@@ -253,6 +272,7 @@ export class Conversation {
     };
     if (whole.ranks < this.#world!) {
       this.#parts.set(message.batch, whole);
+      if (this.#parts.size > AHEAD) throw broken(peer, `is ${AHEAD} batches ahead; ${this.#behind()}`);
       return;
     }
     this.#parts.delete(message.batch);
@@ -282,14 +302,14 @@ export class Conversation {
             "ERR_TRAINER",
             this.#world === null
               ? `trainer did not connect within ${startSeconds} s`
-              : `${this.#peers.size} of ${this.#world} ranks connected within ${startSeconds} s`,
+              : `${this.#peers.size} of ${this.#world} ranks connected within ${startSeconds} s; missing: ${this.#missing()}`,
           ),
         );
     } else if (now - this.#progressAt > 1000 * stallSeconds && ![...this.#peers.values()].some((p) => p.busy))
       this.#fail(
         new HeadraceError(
           "ERR_TRAINER",
-          `trainer beats but made no progress for ${stallSeconds} s; it hangs`,
+          `trainer beats but made no progress for ${stallSeconds} s; ${this.#behind()}`,
         ),
       );
     for (const peer of this.#peers.values())
@@ -301,6 +321,21 @@ export class Conversation {
           ),
         );
     this.#broadcast({ type: "heartbeat" });
+  }
+
+  /** Who holds the others up: the ranks that have come least far, by where they stand and how long ago they moved. */
+  #behind(): string {
+    const peers = [...this.#peers.values()].filter(({ done }) => !done);
+    const least = Math.min(...peers.map(({ next }) => next ?? -1));
+    const last = peers.filter(({ next }) => (next ?? -1) === least).sort((a, b) => a.movedAt - b.movedAt);
+    const ago = (peer: Peer) => Math.round((Date.now() - peer.movedAt) / 1000);
+    if (this.#world === 1) return "it hangs";
+    return `behind: ${listed(last.map((peer) => `${nameOf(peer)} (${ago(peer)} s ago)`))}`;
+  }
+
+  #missing(): string {
+    const ranks = Array.from({ length: Math.min(this.#world!, CONNECTIONS) }, (_, rank) => rank);
+    return listed(ranks.filter((rank) => !this.#peers.has(rank)).map((rank) => `rank ${rank}`));
   }
 
   #broadcast(message: HostMessage): void {
@@ -342,8 +377,22 @@ function send(socket: Socket, message: HostMessage): void {
   if (socket.writable) socket.write(formatMessage(message));
 }
 
+/** A rank for people: its number, machine and last batch; a trainer that connects once is "trainer". */
 function nameOf(peer: Peer): string {
-  return peer.rank === 0 ? "trainer" : `trainer rank ${peer.rank}`;
+  const name = peer.rank === 0 ? "trainer" : `trainer rank ${peer.rank}`;
+  const at =
+    peer.next === null
+      ? "before its first batch"
+      : peer.next === 0
+        ? "after no batch"
+        : `last batch ${peer.next - 1}`;
+  return peer.machine === null || peer.alone ? name : `${name} on ${peer.machine.slice(0, 64)} (${at})`;
+}
+
+/** The first few names of a list. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 8).join(", ");
+  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown;
 }
 
 function broken(peer: Peer, what: string): HeadraceError {

@@ -23,6 +23,9 @@ export const PROTOCOL = 1;
 /** The longest message in bytes, its line feed included. */
 export const MESSAGE_BYTES = 1_048_576;
 
+/** The longest `hello`: what a stranger may make headrace keep. */
+export const HELLO_BYTES = 65_536;
+
 /** Environment variables that carry the connection to a trainer. */
 export const ADDRESS_VARIABLE = "HEADRACE_ADDRESS";
 export const TOKEN_VARIABLE = "HEADRACE_TOKEN";
@@ -41,6 +44,8 @@ export interface Hello {
   readonly rank: number;
   readonly world: number;
   readonly client: string;
+  /** Name of the machine, for people. */
+  readonly host?: string;
 }
 
 export interface Ready extends TrainerState {
@@ -131,7 +136,8 @@ const CLIENT: {
     rank: count,
     world: integer(1),
     client: string,
-  }),
+    host: optional(string),
+  }) as Parser<Hello>,
   ready: object({ type: oneOf("ready"), batch: count, stages: count, hash: string }),
   ack: object({
     type: oneOf("ack"),
@@ -188,22 +194,25 @@ export function formatMessage(message: ClientMessage | HostMessage): string {
 
 /**
  * Cuts what a socket delivers into lines. `push` returns the lines that are complete, without their line feeds.
- * Throws ERR_PARSE when a line passes MESSAGE_BYTES.
+ * Throws ERR_PARSE when a line passes `most` bytes, which is asked at each push; default MESSAGE_BYTES.
  */
-export function lineSplitter(): { push(chunk: Uint8Array): readonly string[] } {
+export function lineSplitter(most: () => number = () => MESSAGE_BYTES): {
+  push(chunk: Uint8Array): readonly string[];
+} {
   let pending: Buffer = Buffer.alloc(0);
   return {
     push(chunk) {
+      const limit = most();
       pending = pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([pending, chunk]);
       const lines: string[] = [];
       let from = 0;
       for (let end = pending.indexOf(10); end >= 0; end = pending.indexOf(10, from)) {
-        if (end + 1 - from > MESSAGE_BYTES) throw tooLong(end + 1 - from);
+        if (end + 1 - from > limit) throw tooLong(end + 1 - from, limit);
         lines.push(pending.toString("utf8", from, end));
         from = end + 1;
       }
       pending = pending.subarray(from);
-      if (pending.length >= MESSAGE_BYTES) throw tooLong(pending.length);
+      if (pending.length >= limit) throw tooLong(pending.length, limit);
       return lines;
     },
   };
@@ -260,9 +269,6 @@ function parseMessage<M extends { readonly type: string }>(
   }
 }
 
-function tooLong(bytes: number): HeadraceError {
-  return new HeadraceError(
-    "ERR_PARSE",
-    `a message has ${bytes} bytes or more; at most ${MESSAGE_BYTES} are read`,
-  );
+function tooLong(bytes: number, limit: number): HeadraceError {
+  return new HeadraceError("ERR_PARSE", `a message has ${bytes} bytes or more; at most ${limit} are read`);
 }

@@ -2,11 +2,13 @@
  * The loop in one function: shards and a policy in, a trained model and a replayable run folder out. It makes or resumes the run, starts
  * the trainer, writes a line for each batch it acknowledges and a stage for each loss report. Killed at any point, the same call goes on.
  */
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { HeadraceError } from "../core/errors.ts";
 import { sha256File } from "../core/hash.ts";
 import { acquireLock, createRun, decidedEnd, runPaths, ServedLog, settleReports } from "../samplers/index.ts";
 import { type MetricsOptions, RunMetrics } from "./metrics/run-metrics.ts";
+import { ADDRESS_VARIABLE, TOKEN_VARIABLE } from "./protocol.ts";
 import { RunRecorder, type TrainProgress } from "./recorder.ts";
 import { planRun, type RunOptions } from "./run-plan.ts";
 import { runSession, type SessionTimes } from "./session.ts";
@@ -69,6 +71,10 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
             },
             handler: record,
             trainer: command,
+            onAttach: (connection) => {
+              writeAttach(paths.attach, connection);
+              options.onAttach?.(connection);
+            },
             log: paths.trainerLog,
             progress: () => record.describe(),
           });
@@ -93,9 +99,18 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
       };
     } finally {
       await metrics.close();
+      rmSync(paths.attach, { force: true });
       log.close();
     }
   } finally {
     lock.release();
   }
+}
+
+/** Shell lines that put the connection into a job's environment, for this user alone. */
+function writeAttach(path: string, connection: { readonly address: string; readonly token: string }): void {
+  const text = `export ${ADDRESS_VARIABLE}=${connection.address}\nexport ${TOKEN_VARIABLE}=${connection.token}\n`;
+  rmSync(path, { force: true });
+  writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
 }

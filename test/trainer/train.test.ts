@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { sha256File } from "../../core/hash.ts";
@@ -193,6 +193,12 @@ describe("train", () => {
       trainer: null,
       listen: "tcp:127.0.0.1:0",
       onAttach: (connection) => {
+        const file = join(asked.out, "attach.env");
+        assert.equal(statSync(file).mode & 0o777, 0o600);
+        assert.equal(
+          readFileSync(file, "utf8"),
+          `export HEADRACE_ADDRESS=${connection.address}\nexport HEADRACE_TOKEN=${connection.token}\n`,
+        );
         trainer = connectTrainer({ client: "attached/1", ...connection }).then((client) =>
           runTrainer(client, {
             load: () => null,
@@ -205,6 +211,7 @@ describe("train", () => {
     });
     await trainer;
     assert.equal(report.finished, true);
+    assert.ok(!existsSync(join(asked.out, "attach.env")));
     assert.equal(report.trainer, "attached");
     assert.equal(report.stages.length, 5);
   });

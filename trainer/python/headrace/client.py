@@ -261,7 +261,15 @@ def connect(
         )
     connection = _open(address)
     try:
-        hello = {"type": "hello", "protocol": PROTOCOL, "token": token, "rank": rank, "world": world, "client": client}
+        hello = {
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "token": token,
+            "rank": rank,
+            "world": world,
+            "client": client,
+            "host": socket.gethostname(),
+        }
         connection.settimeout(_WELCOME_SECONDS)
         connection.sendall(json.dumps(hello).encode("utf-8") + b"\n")
         line, rest = _first_line(connection)
