@@ -35,7 +35,7 @@ export function curateFlags(args: Argv) {
       type: "string",
       array: true,
       describe:
-        "NAME=KIND:VALUE:high|low[,cut=N]…: a filter of your own; KIND is contamination, duplicates, fasttext, function, length, ngram, regex, url-domains or url-words (docs/filters.md)",
+        "NAME=KIND:VALUE:high|low[,cut=N]…: a filter of your own; KIND is contamination, duplicates, fasttext, function, length, ngram, onnx, regex, url-domains or url-words (docs/filters.md)",
     })
     .option("score-field", {
       type: "string",

@@ -63,6 +63,11 @@ export function browser(): { readonly path: string; readonly missing: string | f
   };
 }
 
+/** Why tests that need an optional package are skipped; false where it is installed. */
+export function optionalPackage(name: string): string | false {
+  return installed(name) ? false : `the optional package ${name} is not installed`;
+}
+
 function installed(name: string): boolean {
   try {
     import.meta.resolve(name);

@@ -8,6 +8,7 @@ import { openFastText } from "./fasttext/filter.ts";
 import { openFunction } from "./function.ts";
 import { lengthFilter } from "./length.ts";
 import { openNgram } from "./ngram/filter.ts";
+import { openOnnx } from "./onnx.ts";
 import type { OpenedFilter, OwnFilter } from "./own-filter.ts";
 import { regexFilter } from "./regex.ts";
 import { bandOf, type OwnSpec } from "./spec.ts";
@@ -49,6 +50,8 @@ function openKind(spec: OwnSpec): OpenedFilter | Promise<OpenedFilter> {
       return lengthFilter(spec);
     case "ngram":
       return openNgram(spec);
+    case "onnx":
+      return openOnnx(spec);
     case "regex":
       return regexFilter(spec);
     case "url-domains":

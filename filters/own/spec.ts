@@ -13,6 +13,7 @@ export const OWN_KINDS = {
   function: [],
   length: [],
   ngram: ["by", "per", "case"],
+  onnx: ["label", "tokens", "dtype"],
   regex: ["measure", "flags"],
   "url-domains": [],
   "url-words": [],

@@ -1,23 +1,15 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 import { bpeTokenizer, loadTokenizer, tokenBuffer } from "../../../pipeline/tokenizer/index.ts";
 import { parseTokenizerJson } from "../../../pipeline/tokenizer/tokenizer-json.ts";
 import { SPACE_MARK } from "../../../pipeline/tokenizer/vocabulary.ts";
-import { temporaryFolder } from "../../support.ts";
+import { optionalPackage, temporaryFolder } from "../../support.ts";
 import { formFile } from "./byte-level-forms.ts";
 import { tokenizerJson } from "./tokenizer-json.ts";
 
-const missing = (() => {
-  try {
-    createRequire(import.meta.url).resolve("@huggingface/transformers");
-    return false;
-  } catch {
-    return "the optional package @huggingface/transformers is not installed";
-  }
-})();
+const missing = optionalPackage("@huggingface/transformers");
 
 const PIECES = [
   [`${SPACE_MARK}a`, -1],
