@@ -22,10 +22,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         from .routing import main as routing
 
         return routing(given[1:])
+    if given[:1] == ["model-export"]:
+        from .model_export import main as model_export
+
+        return model_export(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m headrace",
         description="The Python half of headrace.",
-        epilog="moe-convert: a LLaMA-MoE out of a dense LLaMA; routing: how domains use its experts (both need torch and safetensors)",
+        epilog="moe-convert: a LLaMA-MoE out of a dense LLaMA; routing: how domains use its experts; model-export: a checkpoint as a folder for transformers (all need torch and safetensors)",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("reweight", help="append the stage that a loss report leads to")

@@ -439,3 +439,18 @@ def test_routing_counts_every_token_and_the_distances_are_the_published_formula(
     with pytest.raises(HeadraceError, match="the model has 64 token ids and the tokenizer of"):
         small = made(replace(SHAPE, moe=moe_shape_of(SHAPE, 8, 2, "independent-random")))
         analyse(small, tmp_path / "shards", 20, 60)
+
+
+def test_a_checkpoint_becomes_a_folder(tmp_path, capsys):
+    from headrace.model_export import main
+    from headrace.train import Settings, TorchTrainer
+
+    shape = replace(SHAPE, moe=moe_shape_of(SHAPE, 8, 2, "independent-random"))
+    trainer = TorchTrainer(shape, Settings(1e-2, 1, 8), seed=3, run="a")
+    trainer.save(str(tmp_path / "checkpoints"), {"batch": 2, "stages": 1, "hash": "x"})
+    assert main([str(tmp_path / "checkpoints"), "--out", str(tmp_path / "model")]) == 0
+    model = load_model(tmp_path / "model")
+    assert model.shape == shape
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), trainer.model.parameters()))
+    assert main([str(tmp_path / "nothing"), "--out", str(tmp_path / "other")]) == 1
+    assert "is no folder of a model" in capsys.readouterr().err
