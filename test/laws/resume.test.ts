@@ -111,10 +111,17 @@ describe("resume", () => {
     const asked = options("slow");
     for (const lines of [1, 4, 12, 18]) {
       const running = train(asked);
-      running.catch(() => {});
+      let over = false;
+      const ended = running
+        .catch(() => {})
+        .then(() => {
+          over = true;
+        });
       const started = trainersOf(asked.out).length;
-      while (linesOf(asked.out) < lines || trainersOf(asked.out).length === started) await sleep(2);
-      process.kill(trainersOf(asked.out).at(-1)!, "SIGKILL");
+      while (!over && (linesOf(asked.out) < lines || trainersOf(asked.out).length === started))
+        await sleep(2);
+      if (!over) process.kill(trainersOf(asked.out).at(-1)!, "SIGKILL");
+      await ended;
       await assert.rejects(running, {
         code: "ERR_TRAINER",
         message: /trainer (was killed by SIGKILL|exited with code 137)/,
