@@ -14,6 +14,8 @@ import {
   type StageCause,
   tokensBefore,
   type WeightStage,
+  withdrawnBy,
+  withdrawnDomains,
 } from "./stage.ts";
 
 /** First batch that no stage governs, Infinity for a run without an end; `final` when the run ends there. */
@@ -99,7 +101,7 @@ function checkEnd({ header }: Schedule, stage: WeightStage, subject: string): vo
     fail(subject, `ends at batch ${until}; the run ends at ${header.batches}`);
 }
 
-function checkWeights({ header }: Schedule, stage: WeightStage, subject: string): void {
+function checkWeights({ header, stages }: Schedule, stage: WeightStage, subject: string): void {
   const count = header.domains.length;
   for (const field of ["weights", "served", "carry", "skipped"] as const) {
     const length = stage[field]?.length ?? count;
@@ -113,6 +115,11 @@ function checkWeights({ header }: Schedule, stage: WeightStage, subject: string)
   if (stage.cause.kind === "stop" && stage.untilBatch !== null)
     fail(subject, `stops the run and ends at batch ${stage.untilBatch}, expected null`);
   requireRows(header, stage.weights);
+  const earlier =
+    stage.revises === undefined ? stages : cutBefore({ header, stages }, stage.fromBatch).stages;
+  const withdrawn = [...withdrawnDomains(earlier), ...withdrawnBy(stage)];
+  const returned = header.domains.find(({ name }, i) => stage.weights[i]! > 0 && withdrawn.includes(name));
+  if (returned) fail(subject, `gives weight to domain "${returned.name}", which was withdrawn`);
 }
 
 function checkHash({ header, stages }: Schedule, stage: WeightStage, subject: string): void {

@@ -162,6 +162,7 @@ export {
   type SimulationReport,
   simulate,
 } from "./simulate.ts";
+export { simulationChart } from "./simulation-chart.ts";
 export { type Revision, type Schedule, type StageCause, stagesInForce, type WeightStage } from "./stage.ts";
 export { temperatureWeights, unimaxWeights } from "./supply-weights.ts";
 export { type ServedRow, type Stretch, whereServed } from "./where.ts";

@@ -79,20 +79,37 @@ export function updateWeights(
   options: {
     readonly batchRows: number;
     readonly exhausted?: readonly string[];
+    /** Domains that were withdrawn: at 0 from then on, under the rails and without. Default none. */
+    readonly withdrawn?: readonly string[];
     /** The updates before, oldest first: what `velocitune` and `odm` remember. Default none. */
     readonly before?: readonly Measured[];
   },
 ): WeightUpdate {
   const asked = askedBy(policy, current, losses, options.before ?? []);
-  if (policy.rails === null) return { weights: asked, asked, rails: [] };
-  const withdrawn = (Object.keys(policy.initial) as DomainName[]).filter(
-    (name) => policy.initial[name] === 0,
-  );
+  const { exhausted = [], withdrawn = [] } = options;
+  if (policy.rails === null) return { weights: without(asked, withdrawn), asked, rails: [] };
+  const never = (Object.keys(policy.initial) as DomainName[]).filter((name) => policy.initial[name] === 0);
   const { weights, actions } = applyRails(asked, current, policy.rails, {
     batchRows: options.batchRows,
-    closed: [...withdrawn, ...(options.exhausted ?? [])],
+    closed: [...never, ...exhausted, ...withdrawn],
   });
   return { weights, asked, rails: actions };
+}
+
+/** The weights with some domains at 0 and the others divided by their sum. Throws ERR_WEIGHTS where none is left. */
+export function without(weights: DomainWeights, domains: readonly string[]): DomainWeights {
+  const names = Object.keys(weights) as DomainName[];
+  const left = names.reduce((sum, name) => (domains.includes(name) ? sum : sum + weights[name]!), 0);
+  if (domains.length === 0) return weights;
+  if (left === 0)
+    throw new HeadraceError(
+      "ERR_WEIGHTS",
+      `without ${domains.join(" and ")} no domain has a weight; give others weight first, or end the run`,
+    );
+  return domainWeights(
+    Object.fromEntries(names.map((name) => [name, domains.includes(name) ? 0 : weights[name]! / left])),
+    names,
+  );
 }
 
 function askedBy(

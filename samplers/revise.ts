@@ -10,6 +10,7 @@ import { acquireLock, withLock } from "../core/lock.ts";
 import { exhaustedBy } from "./chain.ts";
 import { PARTS } from "./mixture.ts";
 import { openPlan, rankPositions } from "./plan.ts";
+import { without } from "./policy.ts";
 import { runPaths } from "./run.ts";
 import { appendStage, decidedEnd, endSchedule, type Schedule, type StageRequest } from "./schedule.ts";
 import { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
@@ -30,6 +31,8 @@ export type Change =
   | { readonly kind: "batch"; readonly fromBatch: number; readonly batchRows: number }
   /** These weights up to the end of what is decided. */
   | { readonly kind: "weights"; readonly fromBatch: number; readonly weights: DomainWeights }
+  /** These domains are never served again: their weight goes to the others in proportion, now and under every later stage. */
+  | { readonly kind: "withdraw"; readonly fromBatch: number; readonly domains: readonly string[] }
   /** The run ends before this batch. */
   | { readonly kind: "end"; readonly fromBatch: number }
   /** Another run shares the batches before this one (branch.ts). */
@@ -97,6 +100,15 @@ function changed(schedule: Schedule, requests: readonly StageRequest[], change: 
         },
       ];
     }
+    case "withdraw": {
+      const measured = requests.find(({ measuredAt }) => measuredAt !== undefined);
+      if (measured !== undefined)
+        throw new HeadraceError(
+          "ERR_SCHEDULE",
+          `domains are to be withdrawn at batch ${change.fromBatch}, before the weights measured at batch ${measured.measuredAt} are in force; withdraw them at batch ${measured.fromBatch + 1} or later`,
+        );
+      return requests.map((request) => ({ ...request, weights: without(request.weights, change.domains) }));
+    }
     case "branch": {
       // What was decided by losses measured later is the other run's.
       const later = requests.findIndex(({ measuredAt = 0 }) => measuredAt > change.fromBatch);
@@ -125,6 +137,8 @@ function revisionOf(change: Change): Revision {
   switch (change.kind) {
     case "skip":
       return { kind: "skip", untilBatch: change.untilBatch };
+    case "withdraw":
+      return { kind: "withdraw", domains: change.domains };
     case "branch":
       return { kind: "branch", parent: change.parent, stages: change.stages };
     default:
@@ -213,6 +227,13 @@ function requireChange(schedule: Schedule, change: Change): void {
   const refuse = (problem: string) => new HeadraceError("ERR_ARGUMENT", problem);
   if (!Number.isSafeInteger(fromBatch) || fromBatch < 0)
     throw refuse(`batch ${fromBatch} does not exist; batches are whole numbers from 0`);
+  const known = schedule.header.domains.map(({ name }) => name as string);
+  const stranger = change.kind === "withdraw" && change.domains.find((name) => !known.includes(name));
+  if (stranger || (change.kind === "withdraw" && change.domains.length === 0))
+    throw new HeadraceError(
+      "ERR_DOMAIN",
+      `${stranger ? `"${stranger}"` : "no domain"} is to be withdrawn; the schedule has ${known.join(", ")}`,
+    );
   if (change.kind === "skip" && !(Number.isSafeInteger(change.untilBatch) && change.untilBatch > fromBatch))
     throw refuse(
       `batches ${fromBatch} to ${change.untilBatch} are to be passed over; a range ends after it begins`,

@@ -24,7 +24,7 @@ import {
 } from "./schedule.ts";
 import { parseSchedule, readSchedule, writeSchedule } from "./schedule-file.ts";
 import { type ScheduledPolicy, stretchesOf } from "./scheduled.ts";
-import { batchRowsOf, stagesInForce } from "./stage.ts";
+import { batchRowsOf, stagesInForce, withdrawnDomains } from "./stage.ts";
 
 /** What a report led to. */
 export interface Reweighting {
@@ -119,9 +119,11 @@ export function appendUpdate(schedule: Schedule, report: LossReport): Schedule {
   const policy = header.policy as LossDrivenPolicy;
   const names = header.domains.map(({ name }) => name);
   const losses = meanLosses(report.domains, names);
+  const withdrawn = withdrawnDomains(schedule.stages);
   const { weights, asked, rails } = updateWeights(policy, weightsOf(schedule), losses, {
     batchRows: batchRowsOf(header, schedule.stages.at(-1)),
     exhausted: exhaustedDomains(schedule),
+    withdrawn,
     before: measuredBefore(schedule),
   });
   const fromBatch = decidedEnd(schedule).batch;

@@ -22,7 +22,7 @@ export interface StageCause {
   readonly [field: string]: unknown;
 }
 
-/** What a stage changes inside the decided part, for people and for checks: `kind` is `skip`, `batch`, `weights`, `end` or `branch`. */
+/** What a stage changes inside the decided part, for people and for checks: `kind` is `skip`, `batch`, `weights`, `withdraw`, `end` or `branch`. */
 export interface Revision {
   readonly kind: string;
   readonly [field: string]: unknown;
@@ -83,6 +83,17 @@ export function cutBefore({ header, stages }: Schedule, k: number): Schedule {
   const found = [...stagesInForce(stages)];
   cut(found, k);
   return { header, stages: found.map(({ stage }) => stage) };
+}
+
+/** The domains that stages in force withdraw: no later stage gives them weight. */
+export function withdrawnDomains(stages: readonly WeightStage[]): readonly string[] {
+  return stagesInForce(stages).flatMap(({ stage }) => withdrawnBy(stage));
+}
+
+/** The domains that a stage withdraws. */
+export function withdrawnBy({ revises }: Pick<WeightStage, "revises">): readonly string[] {
+  const names = revises?.kind === "withdraw" ? revises["domains"] : [];
+  return Array.isArray(names) ? names.map(String) : [];
 }
 
 /** Rows of a global batch under a stage. */

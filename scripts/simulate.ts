@@ -55,6 +55,11 @@ export const simulate = command({
       .option("reference", { type: "string", describe: "reference losses: llama-2-7b, sheared-1.3b, …" })
       .option("as-published", { type: "boolean", default: false, describe: "no guard rails" })
       .option("losses", { type: "string", describe: "JSON list of loss reports, for a dynamic policy" })
+      .option("svg", {
+        type: "string",
+        describe:
+          "write a picture of it to this file: weights and epochs over the tokens, where domains run dry",
+      })
       .option("json", { type: "boolean", default: false, describe: "the whole report as one JSON object" }),
   async run(args) {
     const samplers = await import("../samplers/index.ts");
@@ -79,6 +84,11 @@ export const simulate = command({
       },
       ...(args.losses !== undefined && { reports: await samplers.readLossLog(args.losses) }),
     });
+    if (args.svg !== undefined) {
+      const { writeFileWhole } = await import("../shards/index.ts");
+      await writeFileWhole(args.svg, samplers.simulationChart(report));
+      say(`picture in ${args.svg}`);
+    }
     if (args.json) return printJson(report);
     show(report, samplers.PARTS);
   },

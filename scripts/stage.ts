@@ -11,7 +11,8 @@ import { showPlan } from "./plan-table.ts";
 /** The command. */
 export const stage = command({
   command: "stage <run>",
-  describe: "change a run from a batch on: pass data over, another batch size, other weights, an earlier end",
+  describe:
+    "change a run from a batch on: pass data over, another batch size, other weights, domains withdrawn, an earlier end",
   flags: (args) =>
     args
       .positional("run", {
@@ -25,10 +26,16 @@ export const stage = command({
       })
       .option("from", {
         type: "string",
-        describe: "batch, or part of the run such as 90%, at which --batch, --weights or --end applies",
+        describe:
+          "batch, or part of the run such as 90%, at which --batch, --weights, --withdraw or --end applies",
       })
       .option("batch", { type: "number", describe: "rows of a batch from there on" })
       .option("weights", { type: "string", describe: "weights from there on, as JSON by domain" })
+      .option("withdraw", {
+        type: "string",
+        array: true,
+        describe: "domains that are never served again from there on",
+      })
       .option("end", { type: "boolean", default: false, describe: "end the run there" })
       .option("note", { type: "string", describe: "why, for people; recorded" })
       .option("world", {
@@ -62,19 +69,23 @@ function changeOf(
     readonly from: string | undefined;
     readonly batch: number | undefined;
     readonly weights: string | undefined;
+    readonly withdraw: readonly string[] | undefined;
     readonly end: boolean;
   },
   batches: number | null,
 ): Change {
-  const asked = [args.skip, args.batch, args.weights, args.end || undefined].filter((x) => x !== undefined);
+  const asked = [args.skip, args.batch, args.weights, args.withdraw, args.end || undefined].filter(
+    (x) => x !== undefined,
+  );
   if (asked.length !== 1)
     throw new HeadraceError(
       "ERR_ARGUMENT",
-      `${asked.length === 0 ? "no change is asked for" : `${asked.length} changes are asked for at once`}; give one of --skip, --batch, --weights and --end`,
+      `${asked.length === 0 ? "no change is asked for" : `${asked.length} changes are asked for at once`}; give one of --skip, --batch, --weights, --withdraw and --end`,
     );
   if (args.skip !== undefined) return skipOf(args.skip);
   const fromBatch = batchOf(args.from, batches);
   if (args.batch !== undefined) return { kind: "batch", fromBatch, batchRows: args.batch };
+  if (args.withdraw !== undefined) return { kind: "withdraw", fromBatch, domains: args.withdraw };
   if (args.weights === undefined) return { kind: "end", fromBatch };
   try {
     return { kind: "weights", fromBatch, weights: JSON.parse(args.weights) };

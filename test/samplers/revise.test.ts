@@ -7,10 +7,13 @@ import { domainWeights } from "../../core/domain.ts";
 import {
   acquireLock,
   addServed,
+  beginSchedule,
   branchRun,
   createRun,
+  type LossDrivenPolicy,
   openPlan,
   openSampler,
+  parseSchedule,
   plannedHashes,
   readSchedule,
   reviseRun,
@@ -22,7 +25,7 @@ import {
   verifyReplay,
 } from "../../samplers/index.ts";
 import { ROOT, temporaryFolder } from "../support.ts";
-import { lossReport, tinySchedule, writeTinyShards } from "./tiny.ts";
+import { lossReport, tinyHeader, tinySchedule, writeTinyShards } from "./tiny.ts";
 
 const dir = temporaryFolder();
 const shards = join(dir, "shards");
@@ -259,5 +262,50 @@ describe("headrace stage and headrace branch", () => {
     assert.match(both.said, /2 changes are asked for at once/);
     const report = await verifyReplay(out, shards);
     assert.deepEqual([report.identical, report.stages], [true, 4]);
+  });
+});
+
+describe("a domain that is withdrawn", () => {
+  it("is never served again, whatever the losses say, with guard rails and without", async () => {
+    for (const name of ["dynamic-uniform", "as-published"]) {
+      const header = tinyHeader(manifest, { policy: "dynamic-uniform" });
+      const policy =
+        name === "as-published" ? { ...(header.policy as LossDrivenPolicy), rails: null } : header.policy;
+      const run = await newRun(beginSchedule({ ...header, policy }));
+      await reviseRun(run, { kind: "withdraw", fromBatch: 2, domains: ["code"] }, { note: "takedown" });
+      await reweight(run, lossReport(4, { web: 2.1, code: 9, books: 2 }));
+      const { schedule } = await reweight(run, lossReport(8, { web: 2.1, code: 9, books: 2 }));
+      const plan = openPlan(schedule);
+      for (let k = 2; k < 12; k++) assert.equal(plan.counts(k)[1], 0);
+      assert.ok(plan.counts(1)[1]! > 0);
+      serve(run, schedule, 12);
+      const report = await verifyReplay(run, shards);
+      assert.deepEqual([report.identical, report.updates, report.differences], [true, 2, []]);
+    }
+  });
+
+  it("cannot be given weight later: not by a change, and not by a stage that says so", () => {
+    const schedule = reviseSchedule(tinySchedule(manifest), {
+      kind: "withdraw",
+      fromBatch: 5,
+      domains: ["code"],
+    });
+    const weights = domainWeights({ web: 0.5, code: 0.25, books: 0.25 });
+    const back = reviseSchedule(schedule, { kind: "weights", fromBatch: 8, weights });
+    assert.throws(() => parseSchedule(JSON.parse(JSON.stringify(back))), {
+      code: "ERR_SCHEDULE",
+      message: /stage 2 \(from batch 8\) gives weight to domain "code", which was withdrawn/,
+    });
+    assert.throws(
+      () => reviseSchedule(schedule, { kind: "withdraw", fromBatch: 9, domains: ["web", "books"] }),
+      {
+        code: "ERR_WEIGHTS",
+        message: "without web and books no domain has a weight; give others weight first, or end the run",
+      },
+    );
+    assert.throws(() => reviseSchedule(schedule, { kind: "withdraw", fromBatch: 9, domains: ["news"] }), {
+      code: "ERR_DOMAIN",
+      message: '"news" is to be withdrawn; the schedule has web, code, books',
+    });
   });
 });

@@ -12,6 +12,7 @@ import {
   type SimulationOptions,
   SLIMPAJAMA_TOKENS,
   simulate,
+  simulationChart,
   softmaxRule,
   uniformWeights,
 } from "../../samplers/index.ts";
@@ -182,5 +183,50 @@ describe("readLossLog", () => {
       message: /losses\.json\[1\]\.measuredAt is -1/,
     });
     await assert.rejects(readLossLog(`${path}.absent`), { code: "ERR_INPUT", message: /cannot be read/ });
+  });
+});
+
+describe("the picture of a simulation", () => {
+  const report = published({ policy: "uniform" });
+  const picture = simulationChart(report);
+
+  test("has an area and a line for each domain, and a mark for each that runs dry", () => {
+    assert.equal(picture.match(/<polygon /g)?.length, 7);
+    assert.equal(picture.match(/<polyline /g)?.length, 7);
+    const dry = report.domains.filter((domain) => domain.dry !== null);
+    assert.deepEqual(
+      dry.map(({ name }) => name),
+      ["wikipedia", "book", "stackexchange"],
+    );
+    assert.equal(picture.match(/<circle /g)?.length, dry.length);
+    for (const { name } of report.domains) assert.ok(picture.includes(`>${name}</text>`), name);
+    assert.match(picture, /14\.3 %, 1\.38 epochs, dry at 145</);
+  });
+
+  test("puts weights and epochs where they are: uniform areas of a seventh, a mark at one epoch", () => {
+    const [first] = [...picture.matchAll(/<polygon [^>]*points="([^"]*)"/g)].map(([, points]) => points!);
+    const seventh = 248 - 200 / 7;
+    assert.equal(first, `56,${seventh.toFixed(1)} 670,${seventh.toFixed(1)} 670,248 56,248`);
+    const [, x, y] = /<circle cx="([\d.]+)" cy="([\d.]+)"/.exec(picture)!;
+    const dry = report.domains.find((domain) => domain.dry !== null)!.dry!;
+    assert.ok(Math.abs(Number(x) - (56 + (dry.tokens / report.tokens) * 614)) < 0.1, `${x}`);
+    assert.ok(Math.abs(Number(y) - (496 - 200 / 2)) < 0.2, `${y}`);
+  });
+
+  test("is the same text for the same run, and needs nothing from elsewhere", () => {
+    assert.equal(simulationChart(report), picture);
+    assert.ok(!/<script|href|url\(|@import/.test(picture));
+  });
+
+  test("shows a run that stops, and weights by stage", () => {
+    const stopped = published({
+      policy:
+        '{"steps":{"0":{"commoncrawl":1,"c4":0,"github":0,"wikipedia":0,"book":0,"arxiv":0,"stackexchange":0},"100e9":{"commoncrawl":0,"c4":0,"github":0,"wikipedia":0,"book":0,"arxiv":0,"stackexchange":1}}}',
+      exhaustion: { policy: "stop", epochs: null },
+    });
+    const drawn = simulationChart(stopped);
+    const [first] = [...drawn.matchAll(/<polygon [^>]*points="([^"]*)"/g)].map(([, points]) => points!);
+    assert.equal(first!.split(" ").length, 8);
+    assert.match(drawn, /120\.7 billion tokens/);
   });
 });

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import parse
+from .errors import HeadraceError
 from .mixture import PARTS
 from .rules import (
     RULES,
@@ -104,14 +105,28 @@ def update_weights(
     batch_rows: int,
     exhausted: Iterable[str] = (),
     before: Sequence[Measured] = (),
+    withdrawn: Sequence[str] = (),
 ) -> Update:
-    """One update: the policy's rule, then its rails. `before` are the updates so far, oldest first, which `velocitune` and `odm` remember. Domains that are exhausted, or began at weight 0, stay at 0 under the rails."""
+    """One update: the policy's rule, then its rails. `before` are the updates so far, oldest first, which `velocitune` and `odm` remember. Domains that are exhausted, or began at weight 0, stay at 0 under the rails; those that were withdrawn always."""
     asked = _asked_by(policy, current, losses, before)
     if policy.rails is None:
-        return Update(asked, asked, [])
-    closed = {name for name, weight in policy.initial.items() if weight == 0} | set(exhausted)
+        return Update(without(asked, withdrawn), asked, [])
+    closed = {name for name, weight in policy.initial.items() if weight == 0} | set(exhausted) | set(withdrawn)
     weights, actions = apply_rails(asked, current, policy.rails, batch_rows, closed)
     return Update(weights, asked, actions)
+
+
+def without(weights: Weights, domains: Sequence[str]) -> Weights:
+    """The weights with some domains at 0 and the others divided by their sum. Raises ERR_WEIGHTS where none is left."""
+    if not domains:
+        return weights
+    left = total_of(0.0 if name in domains else weight for name, weight in weights.items())
+    if left == 0:
+        raise HeadraceError(
+            "ERR_WEIGHTS",
+            f"without {' and '.join(domains)} no domain has a weight; give others weight first, or end the run",
+        )
+    return divided({name: 0.0 if name in domains else weight / left for name, weight in weights.items()})
 
 
 def _asked_by(policy: LossDriven, current: Weights, losses: Mapping[str, float], before: Sequence[Measured]) -> Weights:

@@ -16,6 +16,7 @@ from .lock import holding
 from .losses import read_report, record_report, report_path
 from .mixture import advance
 from .plan import Plan
+from .policy import without
 from .reweighting import Revision, append_stage, weights_of, write_schedule
 from .rules import Weights, divided
 from .schedule import PathLike, Schedule, Stage, parse_schedule, read_schedule, stage_hash, state_after, tokens_before
@@ -92,6 +93,30 @@ def mix(schedule: Schedule, from_batch: int, weights: Weights, note: Optional[st
         return [requests[0]._replace(until_batch=requests[-1].until_batch, weights=asked, cause=cause, origin={})]
 
     return _revised(schedule, from_batch, {"kind": "weights"}, change, note)
+
+
+def withdraw(schedule: Schedule, from_batch: int, domains: Sequence[str], note: Optional[str] = None) -> Schedule:
+    """Domains that are never served again: their weight goes to the others in proportion, now and under every later stage.
+
+    Pure. Raises ERR_DOMAIN, ERR_WEIGHTS where none is left, ERR_SCHEDULE.
+    """
+    stranger = next((name for name in domains if name not in schedule.header.domains), None)
+    if stranger is not None or not domains:
+        known = ", ".join(schedule.header.domains)
+        what = "no domain" if stranger is None else f'"{stranger}"'
+        raise HeadraceError("ERR_DOMAIN", f"{what} is to be withdrawn; the schedule has {known}")
+
+    def change(requests: List[Request]) -> List[Request]:
+        measured = next((request for request in requests if "measuredAt" in request.origin), None)
+        if measured is not None:
+            raise HeadraceError(
+                "ERR_SCHEDULE",
+                f"domains are to be withdrawn at batch {from_batch}, before the weights measured at batch {measured.origin['measuredAt']} are in force; "
+                f"withdraw them at batch {measured.from_batch + 1} or later",
+            )
+        return [request._replace(weights=without(request.weights, domains)) for request in requests]
+
+    return _revised(schedule, from_batch, {"kind": "withdraw", "domains": list(domains)}, change, note)
 
 
 def end_at(schedule: Schedule, from_batch: int, note: Optional[str] = None) -> Schedule:

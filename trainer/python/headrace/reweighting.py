@@ -28,6 +28,7 @@ from .schedule import (
     read_schedule,
     stage_hash,
     state_after,
+    withdrawn_domains,
 )
 
 
@@ -101,6 +102,7 @@ def append_update(schedule: Schedule, report: Report) -> Schedule:
         schedule.stages[-1].batch_rows,
         _exhausted_domains(schedule),
         _measured_before(schedule),
+        withdrawn_domains(schedule.in_force),
     )
     until = from_batch + policy.every_batches
     return append_stage(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import parse
 from .errors import HeadraceError
@@ -186,6 +186,17 @@ def cut_before(found: Sequence[InForce], batch: int) -> List[InForce]:
     return kept
 
 
+def withdrawn_domains(found: Iterable[InForce]) -> List[str]:
+    """The domains that stages in force withdraw: no later stage gives them weight."""
+    return [name for _, stage in found for name in withdrawn_by(stage.revises)]
+
+
+def withdrawn_by(revises: Optional[Mapping[str, Any]]) -> List[str]:
+    """The domains that a stage's `revises` withdraws."""
+    names = (revises or {}).get("domains") if (revises or {}).get("kind") == "withdraw" else []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
 def tokens_before(header: Header, previous: Optional[Stage], batch: int) -> int:
     """Tokens of the batches before one, of which `previous` governs the last; None where there is none."""
     if previous is None:
@@ -346,6 +357,7 @@ def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> S
         kept = cut_before(stages_in_force(before), from_batch)
         previous = kept[-1].stage if kept else None
     else:
+        kept = list(stages_in_force(before))
         previous = before[-1] if before else None
     if revises is None and final:
         raise HeadraceError(
@@ -368,6 +380,9 @@ def _parse_stage(record: Any, at: str, header: Header, before: List[Stage]) -> S
                 "ERR_DOMAIN",
                 f'{at} gives weight to "{name}", whose stream is shorter than a row of {header.row_tokens} tokens',
             )
+    for name, weight in zip(header.domains, weights):
+        if weight and name in [*withdrawn_domains(kept), *withdrawn_by(revises)]:
+            raise HeadraceError("ERR_SCHEDULE", f'{at} gives weight to "{name}", which was withdrawn')
     state = passed_over(state_after(previous, from_batch, domains), skipped)
     start = Counters(state.served, tuple(settle(state.deficits, weights)))
     from_tokens = tokens_before(header, previous, from_batch)

@@ -11,7 +11,7 @@ from headrace.mixture import settle, weight_parts
 from headrace.permutation import permute
 from headrace.plan import Plan
 from headrace.policy import divided
-from headrace.revising import branch, end_at, mix, resize, skip
+from headrace.revising import branch, end_at, mix, resize, skip, withdraw
 from headrace.reweighting import append_stage
 from headrace.schedule import parse_schedule
 
@@ -19,6 +19,7 @@ CHANGES = {
     "skip": skip,
     "batch": resize,
     "weights": lambda schedule, batch, weights: mix(schedule, batch, dict(zip(schedule.header.domains, weights))),
+    "withdraw": withdraw,
     "end": end_at,
     "branch": branch,
 }
