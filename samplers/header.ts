@@ -6,6 +6,7 @@ import { HeadraceError } from "../core/errors.ts";
 import { array, integer, nullable, object, oneOf, optional, type Parser, string } from "../core/parse.ts";
 import type { ShardManifest } from "../shards/manifest.ts";
 import { type Exhaustion, parseExhaustion } from "./exhaustion.ts";
+import type { OrderWindow } from "./local-order.ts";
 import { PARTS } from "./mixture.ts";
 import { parsePolicy, type WeightPolicy } from "./policy.ts";
 import { epochRows, type ScheduleDomain } from "./schedule-domain.ts";
@@ -27,7 +28,10 @@ export interface ScheduleHeader {
   readonly batchRows: number;
   /** Batches of the run; null while nobody knows. */
   readonly batches: number | null;
-  readonly order: "global";
+  /** Whether a row may come anywhere in its epoch, or near those of its block. */
+  readonly order: "global" | "local";
+  /** The window of a local order, absent from a global one. */
+  readonly window?: OrderWindow | undefined;
   /** How documents make rows: end to end, or whole where they fit, by a pack plan. */
   readonly packing: "concat" | "packed";
   /** SHA-256 of the pack plan, where there is one; every domain then says how many rows it has. */
@@ -40,6 +44,8 @@ export interface ScheduleHeader {
   readonly policy: WeightPolicy;
 }
 
+const rowCount = integer(1, 2 ** 20);
+
 /** Parses a header. Throws ERR_PARSE and ERR_DOMAIN. */
 export const parseHeader: Parser<ScheduleHeader> = (value, at) => {
   const header = object(
@@ -51,7 +57,8 @@ export const parseHeader: Parser<ScheduleHeader> = (value, at) => {
       lookahead: oneOf(0, 1),
       batchRows: integer(1, 2 ** 20),
       batches: nullable(integer(0)),
-      order: oneOf("global"),
+      order: oneOf("global", "local"),
+      window: optional(object({ blockRows: rowCount, blocks: rowCount }, { strict: true })),
       packing: oneOf("concat", "packed"),
       pack: optional(string),
       exhaustion: parseExhaustion,
@@ -68,6 +75,11 @@ export const parseHeader: Parser<ScheduleHeader> = (value, at) => {
     throw new HeadraceError(
       "ERR_DOMAIN",
       `${at}.domains names ${names.size} different domains in ${header.domains.length} entries; each is named once, 1 to 65535 in all`,
+    );
+  if ((header.window !== undefined) !== (header.order === "local"))
+    throw new HeadraceError(
+      "ERR_PARSE",
+      `${at}.window is ${JSON.stringify(header.window) ?? "absent"} and ${at}.order is ${header.order}; a local order, and that alone, has a window`,
     );
   const packed = header.packing === "packed";
   if ((header.pack !== undefined) !== packed)

@@ -22,6 +22,7 @@ export {
   wholeBatches,
 } from "./header.ts";
 export { type DomainNumbers, type LiveNumbers, liveNumbers } from "./live.ts";
+export { localPermutation, type OrderWindow } from "./local-order.ts";
 export type { LossMaskOptions } from "./loss-mask.ts";
 export { type LossReport, type LossSum, meanLosses, parseLossReport, readLossLog } from "./losses.ts";
 export {

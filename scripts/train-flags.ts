@@ -2,6 +2,7 @@
  * The flags that `train` and `reference` share, and what they mean to the trainer.
  */
 import type { ArgumentsCamelCase, Argv } from "yargs";
+import { HeadraceError } from "../index.ts";
 import type { RuleName } from "../samplers/index.ts";
 import type { RunOptions, TrainOptions } from "../trainer/index.ts";
 import { tokensOf } from "./amount.ts";
@@ -106,6 +107,12 @@ export function planFlags<T>(args: Argv<T>) {
       default: "concat",
       describe: "concat, packed, or the first digits of a pack plan's hash (headrace pack)",
     })
+    .option("order", {
+      type: "string",
+      default: "global",
+      describe:
+        "global, local, or local=BLOCKSxROWS: the window of a domain, for disks and object stores [16x1024]",
+    })
     .option("exhaustion", {
       choices: ["repeat", "redistribute", "stop", "error"] as const,
       default: "repeat" as const,
@@ -136,8 +143,22 @@ export function planOptions(args: PlanArguments): Omit<RunOptions, "shards" | "o
       everyTokens: args.every === undefined ? undefined : tokensOf("every", args.every),
       rule: args.rule,
       reference: args.reference,
+      window: windowOf(args.order),
     }),
   };
+}
+
+/** The window of an order as it is written; undefined for the global one. Throws ERR_ARGUMENT. */
+function windowOf(order: string): RunOptions["window"] {
+  if (order === "global") return undefined;
+  const [, blocks, blockRows] = /^local=([1-9]\d{0,6})x([1-9]\d{0,6})$/.exec(
+    order === "local" ? "local=16x1024" : order,
+  ) ?? ["", 0, 0];
+  if (Number(blocks) > 0) return { blocks: Number(blocks), blockRows: Number(blockRows) };
+  throw new HeadraceError(
+    "ERR_ARGUMENT",
+    `the order is "${order}"; write global, local, or local=BLOCKSxROWS such as local=16x1024`,
+  );
 }
 
 /** Aborts at the first Ctrl-C or SIGTERM; a second one is left to the system. */

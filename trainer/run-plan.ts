@@ -13,6 +13,7 @@ import {
   type Evaluation,
   type Exhaustion,
   measurableDomains,
+  type OrderWindow,
   type RuleName,
   type RunRecord,
   readManifest,
@@ -48,6 +49,8 @@ export interface RunOptions {
   readonly lookahead?: 0 | 1;
   /** How documents make rows: `concat` (the default), `packed`, or the first digits of a pack plan's hash. */
   readonly packing?: string;
+  /** Local order in windows of so many blocks of rows, for disks and object stores; default: global. */
+  readonly window?: OrderWindow;
   /** Default: repeat without end. */
   readonly exhaustion?: Exhaustion;
   /** Default: rows of L, at most 131,072 tokens a domain. */
@@ -138,7 +141,7 @@ export async function planRun(options: RunOptions): Promise<PlannedRun> {
     lookahead,
     batchRows,
     batches,
-    order: "global",
+    ...(options.window === undefined ? { order: "global" } : { order: "local", window: options.window }),
     ...(await choosePacking(options.packing ?? "concat", shards, manifest, domains, {
       rowTokens,
       lookahead,

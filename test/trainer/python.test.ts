@@ -90,9 +90,22 @@ describe("the plan", { skip: numpy.missing }, () => {
         { policy: "redistribute" as const, epochs: null },
         { policy: "stop" as const, epochs: 3 },
       ),
+      order: fc.option(
+        fc.record({ blockRows: fc.integer({ min: 1, max: 99 }), blocks: fc.integer({ min: 1, max: 9 }) }),
+      ),
+      packed: fc.boolean(),
     })
-    .map(({ seed, tokens, rowTokens, batchRows, weights, exhaustion }): Schedule => {
-      let schedule = createSchedule(makeHeader(tokens, { seed, rowTokens, batchRows, exhaustion }));
+    .map(({ seed, tokens, rowTokens, batchRows, weights, exhaustion, order, packed }): Schedule => {
+      const plain = makeHeader(tokens, { seed, rowTokens, batchRows, exhaustion });
+      let schedule = createSchedule({
+        ...plain,
+        ...(order && { order: "local", window: order }),
+        ...(packed && {
+          packing: "packed",
+          pack: "ab".repeat(32),
+          domains: plain.domains.map((domain) => ({ ...domain, rows: 1 + (domain.tokens % 999) })),
+        }),
+      });
       for (const raw of weights) {
         const { batch, final } = decidedEnd(schedule);
         if (final) break;

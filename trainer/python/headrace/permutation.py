@@ -6,7 +6,7 @@ Up to 4,096 a table sorted by key words; above, a six-round Feistel network that
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -103,6 +103,44 @@ def _once(nets: Networks, which: np.ndarray, x: np.ndarray) -> np.ndarray:
         left, right, mixed = right, mixed, left
     value: np.ndarray = (left << shift) | right
     return value
+
+
+class Permutations(NamedTuple):
+    """Permutations of any sizes side by side, one column each."""
+
+    keys: Tuple[Key, ...]
+    sizes: Tuple[int, ...]
+    place: np.ndarray
+    """Column among `networks`; -1 where a table permutes."""
+    networks: Optional[Networks]
+
+
+def permutations(keys: Sequence[Key], sizes: Sequence[int]) -> Permutations:
+    """Lays out permutations of `sizes` elements, each in [1, 2^32]. Raises ERR_ARGUMENT above."""
+    wide = [c for c, size in enumerate(sizes) if size > TABLE_LIMIT]
+    place = np.full(len(sizes), -1, dtype=np.intp)
+    place[wide] = np.arange(len(wide))
+    nets = networks([keys[c] for c in wide], [sizes[c] for c in wide]) if wide else None
+    return Permutations(tuple(keys), tuple(sizes), place, nets)
+
+
+def permuted(of: Permutations, which: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Values at `positions` of the permutations `which` (one index a position). int64."""
+    narrow = np.flatnonzero(of.place < 0)
+    if of.networks is not None and not len(narrow):
+        return walk(of.networks, which, positions)
+    values = np.empty(len(positions), dtype=np.int64)
+    order = np.argsort(which, kind="stable")
+    ends = np.searchsorted(which[order], np.arange(len(of.keys) + 1))
+    for c in narrow.tolist():
+        mine = order[ends[c] : ends[c + 1]]
+        if len(mine):
+            values[mine] = table(of.keys[c], of.sizes[c])[positions[mine]]
+    if of.networks is not None:
+        columns = of.place[which]
+        mine = np.flatnonzero(columns >= 0)
+        values[mine] = walk(of.networks, columns[mine], positions[mine])
+    return values
 
 
 def permute(key: Key, n: int, positions: np.ndarray) -> np.ndarray:

@@ -14,8 +14,9 @@ import numpy as np
 
 from .errors import HeadraceError
 from .keys import Key, key_of, keys_of, mix32, offset_of
+from .local_order import local_rows
 from .mixture import Counters, advance, allocate, served_by
-from .permutation import TABLE_LIMIT, Networks, networks, table, tables, walk
+from .permutation import TABLE_LIMIT, Permutations, networks, permutations, permuted, tables, walk
 from .schedule import Schedule
 
 _CHECKPOINT_BATCHES = 1024
@@ -63,14 +64,12 @@ class Block:
 class _Rings(NamedTuple):
     """Epochs of domains side by side, one column each."""
 
-    keys: Tuple[Key, ...]
-    sizes: Tuple[int, ...]
-    """Rows."""
+    order: Permutations
+    """Of the rows; in a local order of the blocks."""
+    rows: np.ndarray
     tokens: np.ndarray
     offsets: np.ndarray
-    place: np.ndarray
-    """Column among `networks`; -1 where a table permutes."""
-    networks: Optional[Networks]
+    """Token at which row 0 starts; of packed rows in a local order the row at which the first block begins."""
 
 
 def rank_positions(batch_rows: int, rank: int, world: int, micro_batch: int, accumulation: int) -> np.ndarray:
@@ -161,7 +160,18 @@ class Plan:
         numbers = kept - (np.cumsum(widths) - widths - lowest)[owners]
         ring = self._rings(tuple(zip(owners.tolist(), numbers.tolist())))
 
-        rows = _permuted(ring, columns.ravel(), places.ravel()).reshape(slots.shape)
+        if header.window is None:
+            rows = permuted(ring.order, columns.ravel(), places.ravel()).reshape(slots.shape)
+        else:
+            names = [header.domains[owner] for owner in owners.tolist()]
+
+            def window_key(column: int, window: int) -> Key:
+                return key_of("window", header.seed, names[column], int(numbers[column]), window)
+
+            rows = local_rows(header.window, ring.order, ring.rows, window_key, columns.ravel(), places.ravel())
+            if header.pack is not None:
+                rows = (rows + ring.offsets[columns.ravel()]) % ring.rows[columns.ravel()]
+            rows = rows.reshape(slots.shape)
         if header.pack is not None:
             return Block(first, index, domains, epochs, rows, rows)
         starts = rows * header.row_tokens + ring.offsets[columns]
@@ -178,16 +188,12 @@ class Plan:
         keys = [key_of("order", header.seed, header.domains[domain], epoch) for domain, epoch in columns]
         sizes = [header.rows[domain] for domain, _ in columns]
         tokens = [header.tokens[domain] for domain, _ in columns]
-        wide = [c for c, size in enumerate(sizes) if size > TABLE_LIMIT]
-        place = np.full(len(columns), -1, dtype=np.intp)
-        place[wide] = np.arange(len(wide))
+        window = header.window
         return _Rings(
-            tuple(keys),
-            tuple(sizes),
+            permutations(keys, sizes if window is None else [max(1, size // window.block_rows) for size in sizes]),
+            np.array(sizes, dtype=np.int64),
             np.array(tokens, dtype=np.int64),
-            np.array([offset_of(key, n) for key, n in zip(keys, tokens)], dtype=np.int64),
-            place,
-            networks([keys[c] for c in wide], [sizes[c] for c in wide]) if wide else None,
+            np.array([offset_of(key, n) for key, n in zip(keys, tokens if header.pack is None else sizes)]),
         )
 
 
@@ -233,20 +239,3 @@ def _slots(seed: int, first: int, count: int, batch_rows: int, positions: Option
     wanted = np.arange(batch_rows) if positions is None else positions
     which = np.repeat(np.arange(count), len(wanted))
     return walk(networks(keys, [batch_rows] * count), which, np.tile(wanted, count)).reshape(count, -1)
-
-
-def _permuted(ring: _Rings, columns: np.ndarray, places: np.ndarray) -> np.ndarray:
-    narrow = np.flatnonzero(ring.place < 0)
-    if ring.networks is not None and not len(narrow):
-        return walk(ring.networks, columns, places)
-    rows = np.empty(len(places), dtype=np.int64)
-    order = np.argsort(columns, kind="stable")
-    ends = np.searchsorted(columns[order], np.arange(len(ring.keys) + 1))
-    for c in narrow.tolist():
-        mine = order[ends[c] : ends[c + 1]]
-        rows[mine] = table(ring.keys[c], ring.sizes[c])[places[mine]]
-    if ring.networks is not None:
-        which = ring.place[columns]
-        mine = np.flatnonzero(which >= 0)
-        rows[mine] = walk(ring.networks, which[mine], places[mine])
-    return rows

@@ -22,6 +22,13 @@ ALGORITHM = 1
 PathLike = Union[str, "os.PathLike[str]"]
 
 
+class Window(NamedTuple):
+    """How far a row can move in a local order: among so many blocks of so many consecutive rows."""
+
+    block_rows: int
+    blocks: int
+
+
 @dataclass(frozen=True)
 class Header:
     """What a run fixed before its first batch."""
@@ -32,6 +39,8 @@ class Header:
     batch_rows: int
     batches: Optional[int]
     """Batches of the whole run; None where it is open."""
+    window: Optional[Window]
+    """Of a local order; None where the order is global."""
     pack: Optional[str]
     """Hash of the pack plan that makes the rows; None where they lie end to end."""
     exhaustion: str
@@ -247,7 +256,13 @@ def parse_header(record: Any, at: str = "header") -> Header:
     parse.fields(record, at, "order", "packing", "exhaustion", "domains", "shards", "policy")
     parse.one_of(record["format"], f"{at}.format", FORMAT)
     parse.one_of(record["algorithm"], f"{at}.algorithm", ALGORITHM)
-    parse.one_of(record["order"], f"{at}.order", "global")
+    local = parse.one_of(record["order"], f"{at}.order", "global", "local") == "local"
+    if local != ("window" in record):
+        raise HeadraceError(
+            "ERR_PARSE",
+            f"{at}.window is {canonical_json(record['window']) if 'window' in record else 'absent'} and {at}.order is {record['order']}; "
+            "a local order, and that alone, has a window",
+        )
     packed = parse.one_of(record["packing"], f"{at}.packing", "concat", "packed") == "packed"
     if packed != ("pack" in record):
         raise HeadraceError(
@@ -281,6 +296,7 @@ def parse_header(record: Any, at: str = "header") -> Header:
         lookahead=parse.whole(record["lookahead"], f"{at}.lookahead", 0, 1),
         batch_rows=parse.whole(record["batchRows"], f"{at}.batchRows", 1, 2**20),
         batches=parse.optional_whole(record["batches"], f"{at}.batches"),
+        window=_parse_window(record["window"], f"{at}.window") if local else None,
         pack=parse.string(record["pack"], f"{at}.pack") if packed else None,
         exhaustion=parse.one_of(
             exhaustion["policy"], f"{at}.exhaustion.policy", "repeat", "redistribute", "stop", "error"
@@ -293,6 +309,11 @@ def parse_header(record: Any, at: str = "header") -> Header:
         policy=record["policy"],
         hash=hash_of(record),
     )
+
+
+def _parse_window(record: Any, at: str) -> Window:
+    parse.fields(record, at, "blockRows", "blocks")
+    return Window(*(parse.whole(record[name], f"{at}.{name}", 1, 2**20) for name in ("blockRows", "blocks")))
 
 
 def state_after(previous: Optional[Stage], from_batch: int, domains: int) -> Counters:

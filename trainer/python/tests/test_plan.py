@@ -109,6 +109,26 @@ def test_every_row_of_every_epoch_is_served_once():
             assert sorted(row for d, e, row in seen if (d, e) == (domain, epoch)) == list(range(n))
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_row_of_every_epoch_is_served_once_in_local_order_and_windows_keep_to_blocks(packed):
+    changes = {"order": "local", "window": {"blockRows": 7, "blocks": 3}, "batchRows": 10}
+    if packed:
+        domains = [{"name": "a", "tokens": 403, "rows": 100}, {"name": "b", "tokens": 82, "rows": 20}]
+        changes.update(packing="packed", pack="ab" * 32, domains=domains)
+    plan = make_plan({"a": 403, "b": 82}, [0.7, 0.3], **changes)
+    seen = [row for k in range(100) for row in listed(plan.batch(k))]
+    for domain, n in ((0, 100), (1, 20)):
+        for epoch in range(7):
+            rows = [row for d, e, row, _ in seen if (d, e) == (domain, epoch)]
+            assert sorted(rows) == list(range(n))
+    # Slots of a batch are permuted, so windows are looked at in a batch of one domain whose rows are a window's.
+    whole = make_plan({"a": 403}, [1], **{**changes, "batchRows": 21, **({"domains": domains[:1]} if packed else {})})
+    rows = np.sort(whole.batch(0).rows)
+    turned = offset_of(key_of("order", 1227, "a", 0), 100) if packed else 0
+    blocks, counts = np.unique((rows - turned) % 100 // 7, return_counts=True)
+    assert len(blocks) == 3 and set(counts.tolist()) == {7}
+
+
 def test_no_token_is_served_twice_in_an_epoch_and_fewer_than_a_row_are_missed():
     plan = make_plan({"a": 403}, [1], batchRows=10)
     starts = np.concatenate([plan.batch(k).starts for k in range(10)])
