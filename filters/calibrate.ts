@@ -1,6 +1,7 @@
 /**
  * Scores and targets in, thresholds out, with what they will do and how sure that is. Pure: no files, no clock, no chance.
- * A cascade: the base of a later filter's rate is what the earlier ones leave in the domains that it applies to.
+ * A cascade: the base of a later filter's rate is what the earlier ones leave in the domains that it applies to, or, where the target says
+ * so, what they were given.
  * What it gives up: intervals take the sample as drawn at random, document by document, from what will be filtered.
  */
 import type { DomainName } from "../core/domain.ts";
@@ -127,14 +128,18 @@ function choosersOf(request: FilterRequest): readonly DomainChooser[] {
       "ERR_CALIBRATION",
       `no document of the sample reaches the filter "${name}" (it applies to ${appliesTo.join(", ") || "no domain"}); sample more, or change where it applies`,
     );
-  const chooser = (on: string, documents: readonly number[]) =>
-    thresholdChooser(on, documents, scores, samples.tokens, dropWhen, target.unit, flagAt ?? 0);
+  const { unit } = target;
+  const chooser = (on: string, documents: readonly number[], domains: readonly DomainName[]) =>
+    thresholdChooser({
+      ...{ on, documents, scores, tokens: samples.tokens, dropWhen, unit, flagAt: flagAt ?? 0 },
+      ...(target.of === "input" && { input: domains.flatMap((domain) => reaching(samples, null, domain)) }),
+    });
   const enough = (documents: readonly number[]) => documents.length >= minimumDocuments;
-  const onPool = byDomain.every(enough) ? null : chooser("pool", pool);
+  const onPool = byDomain.every(enough) ? null : chooser("pool", pool, appliesTo);
   return appliesTo.map((domain, d) => {
     const documents = byDomain[d]!;
     const own = enough(documents);
-    return { domain, documents, own, choose: own ? chooser(domain, documents) : onPool! };
+    return { domain, documents, own, choose: own ? chooser(domain, documents, [domain]) : onPool! };
   });
 }
 
@@ -163,7 +168,7 @@ function calibrateFilter(request: FilterRequest): CalibratedFilter {
     name,
     sha256,
     dropWhen,
-    target: { rate: target.rate, unit: target.unit },
+    target: { rate: target.rate, unit: target.unit, ...(target.of && { of: target.of }) },
     appliesTo,
     domains,
     choices: [...choices.values()],
@@ -176,11 +181,16 @@ function calibrateFilter(request: FilterRequest): CalibratedFilter {
   };
 }
 
-function reaching(samples: CalibrationSample, alive: Uint8Array, domain: DomainName): readonly number[] {
+/** The documents of a domain that earlier filters left; null: all. */
+function reaching(
+  samples: CalibrationSample,
+  alive: Uint8Array | null,
+  domain: DomainName,
+): readonly number[] {
   const wanted = samples.domains.indexOf(domain);
   const documents: number[] = [];
-  for (let i = 0; i < alive.length; i++)
-    if (alive[i] === 1 && samples.domain[i] === wanted) documents.push(i);
+  for (let i = 0; i < samples.domain.length; i++)
+    if (alive?.[i] !== 0 && samples.domain[i] === wanted) documents.push(i);
   return documents;
 }
 

@@ -11,13 +11,14 @@ import {
   number,
   object,
   oneOf,
+  optional,
   type Parser,
   parseJson,
   string,
 } from "../core/parse.ts";
 import { type CascadeStep, type DropWhen, type Filter, SCORE_LIMIT } from "./filter.ts";
 import type { RateInterval } from "./interval.ts";
-import { TARGET_UNITS, type TargetUnit } from "./targets.ts";
+import { TARGET_UNITS, type Target } from "./targets.ts";
 
 export const CALIBRATION_FORMAT = "headrace-calibration/1";
 
@@ -59,7 +60,7 @@ export interface CalibratedFilter {
   readonly name: string;
   readonly sha256: string;
   readonly dropWhen: DropWhen;
-  readonly target: { readonly rate: number; readonly unit: TargetUnit };
+  readonly target: Omit<Target, "filter">;
   readonly appliesTo: readonly DomainName[];
   readonly domains: readonly DomainThreshold[];
   readonly choices: readonly ThresholdChoice[];
@@ -102,12 +103,18 @@ const threshold = integer(-SCORE_LIMIT, SCORE_LIMIT);
 const interval = object({ rate: share, from: share, to: share }, { strict: true });
 const prediction = object({ documents: interval, tokens: interval }, { strict: true });
 
+const target: Parser<Omit<Target, "filter">> = (value, at) => {
+  const fields = { rate: share, unit: oneOf(...TARGET_UNITS), of: optional(oneOf("input")) };
+  const { of, ...rest } = object(fields, { strict: true })(value, at);
+  return of === undefined ? rest : { ...rest, of };
+};
+
 const filter = object(
   {
     name: string,
     sha256: string,
     dropWhen: oneOf("high", "low"),
-    target: object({ rate: share, unit: oneOf(...TARGET_UNITS) }, { strict: true }),
+    target,
     appliesTo: array(name),
     domains: array(
       object(

@@ -4,7 +4,7 @@
 import type { DomainName } from "../core/domain.ts";
 import { HeadraceError } from "../core/errors.ts";
 import type { Calibration } from "./calibration.ts";
-import { type RateInterval, wilson } from "./interval.ts";
+import { type RateInterval, wilson, Z99 } from "./interval.ts";
 
 /** What a task or a build dropped by one filter in one domain. */
 export interface ObservedDrop {
@@ -26,11 +26,12 @@ export interface DriftAlarm extends ObservedDrop {
 /**
  * The observations that lie outside the calibration's 99 % band. The band allows for chance in both the sample and the documents
  * observed (effective size 1 / (1/n + 1/m)), so a small task has a wide one. One in a hundred is outside by chance alone.
- * A domain without sample documents never alarms. Throws ERR_CALIBRATION on a filter or domain that was not calibrated.
+ * Another `z` than that of 99 % makes another band. A domain without sample documents never alarms. Throws ERR_CALIBRATION on a filter or domain that was not calibrated.
  */
 export function driftAlarm(
   calibration: Calibration,
   observed: readonly ObservedDrop[],
+  z = Z99,
 ): readonly DriftAlarm[] {
   return observed.flatMap((drop) => {
     const entry = calibration.filters
@@ -43,11 +44,35 @@ export function driftAlarm(
       );
     const { documents: sampled } = entry.reached;
     if (drop.documents === 0 || sampled === 0) return [];
-    const band = wilson(entry.predicted.documents.rate, 1 / (1 / sampled + 1 / drop.documents));
+    const band = wilson(entry.predicted.documents.rate, 1 / (1 / sampled + 1 / drop.documents), z);
     const rate = drop.dropped / drop.documents;
     if (rate >= band.from && rate <= band.to) return [];
     const reason = `${drop.filter} dropped ${percent(rate)} of ${drop.documents} documents of ${drop.domain}; ${percent(band.from)} to ${percent(band.to)} was predicted (99 %)`;
     return [{ ...drop, band, reason }];
+  });
+}
+
+/** A part of a build that is observed by itself. */
+export interface ObservedTask {
+  /** For people: the input that it begins with. */
+  readonly name: string;
+  readonly observed: readonly ObservedDrop[];
+}
+
+/**
+ * A sentence for each filter and domain of which some tasks lie outside the band that holds all tasks together with 99 %: that of one task has
+ * z = sqrt(2 ln(2 tasks / 0.01)), for a normal deviate is beyond z with at most 2 exp(-z^2 / 2). Throws ERR_CALIBRATION as `driftAlarm` does.
+ */
+export function taskDrift(calibration: Calibration, tasks: readonly ObservedTask[]): readonly string[] {
+  const z = Math.sqrt(2 * Math.log((2 * tasks.length) / 0.01));
+  const outside = tasks.flatMap(({ name, observed }) =>
+    driftAlarm(calibration, observed, z).map((alarm) => ({ name, ...alarm })),
+  );
+  const groups = Map.groupBy(outside, ({ filter, domain }) => `${filter} in ${domain}`);
+  return [...groups].map(([where, alarms]) => {
+    const [{ name, documents, dropped, band }] = alarms as [(typeof alarms)[number]];
+    const many = alarms.length === 1 ? "1 task" : `${alarms.length} tasks`;
+    return `${where}: ${many} of ${tasks.length} outside what was predicted (99 % for all together); the first begins with ${name} and dropped ${percent(dropped / documents)} of ${documents} documents, where ${percent(band.from)} to ${percent(band.to)} was predicted`;
   });
 }
 

@@ -19,7 +19,7 @@ export {
 } from "./calibration.ts";
 export { classOfPiece, type PieceTable, piecesOf } from "./classes.ts";
 export { type Contribution, heaviest, type TokenContribution } from "./contribution.ts";
-export { type DriftAlarm, driftAlarm, type ObservedDrop } from "./drift.ts";
+export { type DriftAlarm, driftAlarm, type ObservedDrop, type ObservedTask, taskDrift } from "./drift.ts";
 export { type DomainEvaluation, type Evaluation, evaluateFilter, type ReliabilityBin } from "./evaluate.ts";
 export { explainScore } from "./explain.ts";
 export { MEASURE_NAMES, type Measure } from "./features.ts";
@@ -59,6 +59,7 @@ export {
   type FilterModel,
   filterOf,
   formatModel,
+  isModelFilter,
   type MeasureTable,
   MODEL_FORMAT,
   parseModel,
@@ -82,7 +83,8 @@ export {
   ownScore,
 } from "./own/own-filter.ts";
 export { type OwnSpec, parseOwnSpec } from "./own/spec.ts";
-export { bothReadings, type Reading } from "./readings.ts";
+export { unreached } from "./reached.ts";
+export { bothReadings, cascadeReadings, type Reading, type TargetReadings } from "./readings.ts";
 export type { Recipe } from "./recipe.ts";
 export { RECIPES } from "./recipes.ts";
 export type { Rule, RuleFilter, RuleSet } from "./rules/rule-set.ts";
@@ -99,7 +101,7 @@ export {
   scoreFieldColumn,
   scoreOfField,
 } from "./score-field.ts";
-export { parseTargets, TARGET_UNITS, type Target, type TargetUnit } from "./targets.ts";
+export { parseTargets, TARGET_UNITS, type Target, type TargetUnit, targetText } from "./targets.ts";
 export { isFlagged } from "./threshold.ts";
 export { type TrainingRequest, trainFilter } from "./train.ts";
 export type { DomainFlags, Ranking, Training } from "./training.ts";

@@ -18,13 +18,21 @@ export interface Target {
   /** From 0 to 1, both inclusive. */
   readonly rate: number;
   readonly unit: TargetUnit;
+  /** `input`: of all that the filter applies to, whatever earlier filters dropped of it. Absent: of what those leave. */
+  readonly of?: "input";
+}
+
+/** The target as it is written. */
+export function targetText({ filter, rate, unit, of }: Target): string {
+  return `${filter}=${rate}:${unit}${of === undefined ? "" : `:${of}`}`;
 }
 
 const FORM = "write FILTER=RATE:UNIT, for example ads=0.5:documents";
+const OF_INPUT = ":input";
 
 /**
  * Parses `ads=0.5:documents,fluency=0.15:documents`. The order is that of the cascade: the base of a later rate is what the
- * earlier filters leave. Throws ERR_ARGUMENT, naming the unit that is missing.
+ * earlier filters leave; that of `fluency=0.15:documents:input` is what they were given. Throws ERR_ARGUMENT, naming the unit that is missing.
  */
 export function parseTargets(text: string): readonly Target[] {
   const targets = text.split(",").map((part) => parseTarget(part.trim()));
@@ -40,7 +48,9 @@ export function parseTargets(text: string): readonly Target[] {
 function parseTarget(part: string): Target {
   const match = /^([a-z0-9_][a-z0-9_-]*)=([^:]*)(?::(.*))?$/.exec(part);
   if (!match) throw new HeadraceError("ERR_ARGUMENT", `target "${part}" has another form; ${FORM}`);
-  const [, filter = "", share = "", unit] = match;
+  const [, filter = "", share = "", written] = match;
+  const ofInput = written?.endsWith(OF_INPUT) ?? false;
+  const unit = ofInput ? written?.slice(0, -OF_INPUT.length) : written;
   const rate = share.trim() === "" ? Number.NaN : Number(share);
   if (!(rate >= 0 && rate <= 1))
     throw new HeadraceError(
@@ -56,7 +66,7 @@ function parseTarget(part: string): Target {
   if (!(TARGET_UNITS as readonly string[]).includes(unit))
     throw new HeadraceError(
       "ERR_ARGUMENT",
-      `target "${part}" has the unit "${unit}"; units are ${TARGET_UNITS.join(", ")}`,
+      `target "${part}" has the unit "${unit}"; units are ${TARGET_UNITS.join(", ")}, each with :input behind it where it is a share of what the earlier filters were given`,
     );
-  return { filter, rate, unit: unit as TargetUnit };
+  return { filter, rate, unit: unit as TargetUnit, ...(ofInput && { of: "input" }) };
 }

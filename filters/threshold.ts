@@ -23,26 +23,39 @@ export function chooseThreshold(
   { rate, unit }: Pick<Target, "rate" | "unit">,
   flagAt = 0,
 ): ThresholdChoice {
-  return thresholdChooser(on, documents, scores, tokens, dropWhen, unit, flagAt)(rate);
+  return thresholdChooser({ on, documents, scores, tokens, dropWhen, unit, flagAt })(rate);
+}
+
+/** What a threshold is chosen on. */
+export interface Choosing {
+  /** A domain's name, or `pool`. */
+  readonly on: string;
+  /** The documents that reach the filter: indices into the columns. */
+  readonly documents: readonly number[];
+  /** The documents that a rate is a share of, by default those that reach the filter. */
+  readonly input?: readonly number[];
+  readonly scores: Int32Array;
+  readonly tokens: ArrayLike<number>;
+  readonly dropWhen: DropWhen;
+  readonly unit: Target["unit"];
+  /** The score beyond which a document is flagged; default 0. */
+  readonly flagAt?: number;
 }
 
 /** `chooseThreshold` for any number of rates in one unit: O(n log n) once, then O(log n) a rate. */
-export function thresholdChooser(
-  on: string,
-  documents: readonly number[],
-  scores: Int32Array,
-  tokens: ArrayLike<number>,
-  dropWhen: DropWhen,
-  unit: Target["unit"],
-  flagAt = 0,
-): (rate: number) => ThresholdChoice {
+export function thresholdChooser(of: Choosing): (rate: number) => ThresholdChoice {
+  const { on, documents, input = documents, scores, tokens, dropWhen, unit, flagAt = 0 } = of;
   const worst = dropWhen === "high" ? -1 : 1;
   const order = [...documents].sort((a, b) => worst * (scores[a]! - scores[b]!));
-  const flagged = order.filter((i) => isFlagged(dropWhen, scores[i]!, flagAt)).length;
-  const allTokens = order.reduce((sum, i) => sum + tokens[i]!, 0);
-  const base = { documents: order.length, flagged, tokens: allTokens }[unit];
+  const amounts = (some: readonly number[]) => ({
+    documents: some.length,
+    flagged: some.filter((i) => isFlagged(dropWhen, scores[i]!, flagAt)).length,
+    tokens: some.reduce((sum, i) => sum + tokens[i]!, 0),
+  });
+  const reaching = amounts(documents);
+  const base = (input === documents ? reaching : amounts(input))[unit];
   const share = (sum: number) => (base === 0 ? 0 : sum / base);
-  const last = unit === "flagged" ? flagged : order.length;
+  const last = unit === "flagged" ? reaching.flagged : order.length;
 
   // What can be dropped: nothing, or everything down to the last of some equal scores.
   const reachable = [{ dropped: 0, sum: 0 }];
@@ -61,14 +74,12 @@ export function thresholdChooser(
       else high = middle;
     }
     const below = reachable[low]!;
-    const above = below.sum === wanted ? below : (reachable[high] ?? { dropped: last, sum: base });
+    const above = below.sum === wanted ? below : (reachable[high] ?? below);
     const best = high < reachable.length && above.sum - wanted < wanted - below.sum ? above : below;
     return {
       on,
       threshold: thresholdAfter(best.dropped, order, scores, dropWhen, { rate, unit }, flagAt),
-      documents: order.length,
-      flagged,
-      tokens: allTokens,
+      ...reaching,
       rate: share(best.sum),
       below: share(below.sum),
       above: share(above.sum),

@@ -10,12 +10,14 @@ import {
   type CalibrationRequest,
   type CalibrationSample,
   calibrateCascade,
+  cascadeReadings,
   parseCalibrationJson,
   parseTargets,
   passingScore,
   type ScoreColumn,
   type ScoreField,
   type Target,
+  type TargetReadings,
 } from "../filters/index.ts";
 import type { Curator } from "./curator.ts";
 import type { InputFile } from "./inputs.ts";
@@ -36,14 +38,25 @@ export interface CalibrateRequest extends Pick<BuildOptions, "applyTo"> {
 
 /** Makes a calibration. Deterministic; reads about `documents` documents on one thread. Throws ERR_CALIBRATION. */
 export async function calibrate(request: CalibrateRequest): Promise<Calibration> {
+  return calibrateCascade(await sampledRequest(request));
+}
+
+/** Makes a calibration and says what else its rates could mean, by the filters whose scores are log odds. As `calibrate`. */
+export async function calibrateAndRead(
+  request: CalibrateRequest,
+): Promise<{ readonly calibration: Calibration; readonly readings: readonly TargetReadings[] }> {
+  const sampled = await sampledRequest(request);
+  const calibration = calibrateCascade(sampled);
+  const { trained } = request.curator;
+  return { calibration, readings: cascadeReadings(calibration, sampled, (name) => trained.includes(name)) };
+}
+
+async function sampledRequest(request: CalibrateRequest): Promise<CalibrationRequest> {
   const { curator } = request;
   // Before anything is read: a filter that is not there is known at once.
   targetsFor(request.targets, curator.filters);
-  return calibrateOn(await sampleScores(request), {
-    ...request,
-    ...curator,
-    wherever: whereverOf(request.source, curator),
-  });
+  const wherever = whereverOf(request.source, curator);
+  return calibrationRequest(await sampleScores(request), { ...request, ...curator, wherever });
 }
 
 /** What is calibrated for, and with what. */

@@ -10,6 +10,7 @@ import {
   cascadeOf,
   type Filter,
   type FilterVerdict,
+  isModelFilter,
   judge,
   loadFilter,
   openOwnFilter,
@@ -62,6 +63,8 @@ export interface Curator {
   readonly tokenizer: Tokenizer;
   /** The columns of scores. */
   readonly filters: readonly ScoreColumn[];
+  /** Names of those whose scores are log odds: trained models. */
+  readonly trained: readonly string[];
   /** Scores documents by the filters that were brought along, which `judge` expects of every document; null where there are none. */
   readonly own: OwnScorer | null;
   judge(document: Document): Judged;
@@ -93,6 +96,7 @@ export async function openCurator(setup: CurateSetup): Promise<Curator> {
   return {
     tokenizer,
     filters,
+    trained: loaded.filter(isModelFilter).map(({ name }) => name),
     own:
       brought.length === 0
         ? null

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { attempt, openPending, writeFileWhole } from "../core/commit.ts";
 import { inDomainOrder } from "../core/domain.ts";
 import { hashOf } from "../core/hash.ts";
-import { type Calibration, driftAlarm } from "../filters/index.ts";
+import { type Calibration, driftAlarm, taskDrift } from "../filters/index.ts";
 import {
   type Account,
   compactScores,
@@ -38,6 +38,8 @@ export interface Part {
   /** `validation`: a set that was given as validation. */
   readonly role: "train" | "validation";
   readonly account: Account;
+  /** The inputs of a task; absent where the part is all of a role. */
+  readonly inputs?: readonly { readonly source: string }[];
 }
 
 /** A build of which every domain is compacted. */
@@ -89,9 +91,7 @@ export async function finish(of: Finishing): Promise<ShardManifest> {
   requireBalance(account);
   const tagged = origin.options["tagOnly"] === true ? taggedIn(dir, tables, names) : null;
   await writeNotes(buildFolder, {
-    alarms: calibration
-      ? driftAlarm(calibration, observedDrops(calibration, account, tagged)).map(({ reason }) => reason)
-      : [],
+    alarms: calibration ? alarmsOf(calibration, account, tagged, parts) : [],
     appliesTo: Object.fromEntries(calibration?.filters.map(({ name, appliesTo }) => [name, appliesTo]) ?? []),
     tagged,
     withoutValidation: Object.fromEntries(
@@ -146,6 +146,22 @@ function accountOf(
     ]),
   );
   return addAccounts([holdOut(of("train"), held), holdOut(given, all)], filters, domainsOf(parts));
+}
+
+/** What the build as a whole dropped otherwise than predicted, then its tasks. What was tagged is not known of a task. */
+function alarmsOf(
+  calibration: Calibration,
+  account: Account,
+  tagged: Notes["tagged"],
+  parts: readonly Part[],
+): readonly string[] {
+  const whole = driftAlarm(calibration, observedDrops(calibration, account, tagged));
+  const tasks = parts.flatMap(({ account, inputs }) =>
+    inputs?.[0] && !tagged
+      ? [{ name: inputs[0].source, observed: observedDrops(calibration, account, null) }]
+      : [],
+  );
+  return [...whole.map(({ reason }) => reason), ...(tasks.length > 1 ? taskDrift(calibration, tasks) : [])];
 }
 
 /** How many documents each filter tagged, by domain. */

@@ -2,7 +2,13 @@
 export type { Document, TokenIds } from "../core/document.ts";
 export { build } from "./build.ts";
 export { type BuildShard, type MissingShard, parseBuildShard, UnfinishedBuild } from "./build-shard.ts";
-export { type CalibrateRequest, calibrate, readCalibration, writeCalibration } from "./calibrate.ts";
+export {
+  type CalibrateRequest,
+  calibrate,
+  calibrateAndRead,
+  readCalibration,
+  writeCalibration,
+} from "./calibrate.ts";
 export { type CurateSetup, type Curator, type Judged, openCurator } from "./curator.ts";
 export { type DoctorRequest, doctor, type Finding } from "./doctor.ts";
 export { type DuplicatesFound, findDuplicates } from "./duplicates.ts";

@@ -1,7 +1,7 @@
 /**
  * `headrace calibrate`: thresholds that meet a target drop rate, as a file that builds take.
  */
-import { SCORE_UNIT } from "../filters/index.ts";
+import { SCORE_UNIT, type TargetReadings, targetText, unreached } from "../filters/index.ts";
 import { curateFlags, curateOptions } from "./build-options.ts";
 import { command } from "./command.ts";
 import { grouped, Progress, percent, printJson, say, table } from "./display.ts";
@@ -35,7 +35,7 @@ export const calibrate = command({
     const options = curateOptions(args);
     const { files } = await pipeline.planInputs(args.inputs);
     const progress = new Progress("calibrate");
-    const calibration = await pipeline.calibrate({
+    const { calibration, readings } = await pipeline.calibrateAndRead({
       targets: args.drop,
       files,
       source: options.source,
@@ -48,7 +48,7 @@ export const calibrate = command({
     await pipeline.writeCalibration(args.out, calibration);
     const rows = calibration.filters.flatMap(({ name, target, domains }) =>
       domains.map(({ domain, threshold, chosenOn, reached, predicted }) => [
-        `${name} ${target.rate}:${target.unit}`,
+        targetText({ filter: name, ...target }),
         domain,
         (threshold / SCORE_UNIT).toFixed(4),
         chosenOn,
@@ -64,6 +64,8 @@ export const calibrate = command({
         ...rows,
       ]),
     );
+    for (const note of unreached(calibration)) say(note);
+    for (const both of readings) printReadings(both);
     const { sample } = calibration;
     say(
       `${grouped(sample.documents)} documents${sample.whole ? ", the whole input" : " sampled"}; written to ${args.out}`,
@@ -71,3 +73,17 @@ export const calibrate = command({
     if (args.json) printJson(calibration);
   },
 });
+
+/** What a rate drops, whichever of the two ways it is meant. */
+function printReadings({ filter, rate, readings }: TargetReadings): void {
+  say();
+  say(`${rate} of ${filter} can be read in two ways, here with one threshold for all of its domains:`);
+  const rows = readings.map(({ unit, threshold, documents, tokens, mistaken }) => [
+    `${filter}=${rate}:${unit}`,
+    Math.abs(threshold) < 2 ** 24 ? (threshold / SCORE_UNIT).toFixed(4) : "none",
+    percent(documents),
+    percent(tokens),
+    percent(mistaken),
+  ]);
+  say(table([["read as", "threshold", "drops", "of tokens", "of which not, by its own odds"], ...rows]));
+}

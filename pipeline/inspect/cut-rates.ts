@@ -14,6 +14,7 @@ import {
   SCORE_UNIT,
   TARGET_UNITS,
   type TargetUnit,
+  targetText,
   thresholdsAt,
 } from "../../filters/index.ts";
 import { readOrigin } from "../../shards/index.ts";
@@ -100,7 +101,7 @@ export async function cutRates(of: Inspection): Promise<CutRates> {
 /** Every half percent, and the rate that the build was asked for. */
 function ratesOf(unit: TargetUnit, own: CalibratedFilter | null): readonly number[] {
   const grid = Array.from({ length: STEPS + 1 }, (_, i) => i / STEPS);
-  const rates = own?.target.unit === unit ? [...grid, own.target.rate] : grid;
+  const rates = own?.target.unit === unit && own.target.of === undefined ? [...grid, own.target.rate] : grid;
   return [...new Set(rates)].sort((a, b) => a - b);
 }
 
@@ -125,7 +126,7 @@ function ascending(swept: readonly SweptUnit[], domain: DomainName): readonly nu
 }
 
 function targetOf({ name, target }: CalibratedFilter): string {
-  return `${name}=${target.rate}:${target.unit}`;
+  return targetText({ filter: name, ...target });
 }
 
 function pageDomain(

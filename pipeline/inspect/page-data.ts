@@ -89,7 +89,7 @@ export interface PageData {
     readonly flags: readonly string[];
   };
   /** What the build was asked for; null where it did not drop by this filter. */
-  readonly target: { readonly unit: Unit; readonly rate: number } | null;
+  readonly target: { readonly unit: Unit; readonly rate: number; readonly of?: "input" } | null;
   readonly domains: readonly PageDomain[];
   readonly sweeps: readonly Sweep[];
   readonly documents: readonly PageDocument[];

@@ -6,10 +6,12 @@ import {
   type CalibrationSample,
   calibrateCascade,
   cascadeOf,
+  cascadeReadings,
   type Filter,
   judge,
   parseCalibration,
   parseTargets,
+  unreached,
 } from "../../filters/index.ts";
 
 const C4 = domainName("c4");
@@ -192,4 +194,67 @@ test("both readings of a rate are told, with what each drops of everything", () 
   assert.deepEqual([documents.documents, documents.tokens], [0.4, 0.7]);
   assert.deepEqual([flagged.unit, flagged.documents, flagged.tokens], ["flagged", 0.1, 0.55]);
   assert.ok(Math.abs(flagged.mistaken - 1 / (1 + Math.exp(3))) < 1e-12);
+});
+
+test("a share of the input counts what earlier filters dropped too, in each unit, and what they leave is the most that can go", () => {
+  const of = (target: string) => {
+    const { filters } = calibrate(`ads=0.5:documents,${target}`);
+    const { target: kept, choices, predicted } = filters[1]!;
+    return { kept, choice: choices[0]!, dropped: predicted.documents.rate * 6 };
+  };
+  // Twelve documents of 200 tokens reach ads, which leaves six of 100.
+  assert.equal(of("fluency=0.5:documents").dropped, 3);
+  const documents = of("fluency=0.25:documents:input");
+  assert.deepEqual(documents.kept, { rate: 0.25, unit: "documents", of: "input" });
+  assert.ok(Math.abs(documents.dropped - 3) < 1e-9);
+  assert.deepEqual([documents.choice.documents, documents.choice.rate], [6, 0.25]);
+  const most = of("fluency=0.9:documents:input");
+  assert.ok(Math.abs(most.dropped - 6) < 1e-9);
+  assert.deepEqual([most.choice.rate, most.choice.below, most.choice.above], [0.5, 0.5, 0.5]);
+  // 10 and 50 tokens of 200; of the 100 that are left it would be 60 %.
+  assert.equal(of("fluency=0.3:tokens:input").choice.rate, 0.3);
+  assert.equal(of("fluency=0.6:tokens").choice.rate, 0.6);
+  const made = calibrate("ads=0.5:documents,fluency=0.25:documents:input");
+  assert.deepEqual(parseCalibration(JSON.parse(JSON.stringify(made))), made);
+});
+
+test("a rate that ties keep from its target is told with the nearest that can be reached, and one that too few documents are left for", () => {
+  const ties = {
+    ...SAMPLE,
+    scores: { ...SAMPLE.scores, ads: SAMPLE.scores["ads"]!.map((score) => (score < 700 ? 1 : 9)) },
+  };
+  assert.deepEqual(unreached(calibrate("ads=0.5:documents", { samples: ties })), [
+    "ads=0.5:documents comes to 33.3 % in the pool, where 33.3 % and 100.0 % can be reached: scores tie, or documents are few",
+  ]);
+  assert.deepEqual(unreached(calibrate("ads=0.5:documents,fluency=0.9:documents:input")), [
+    "fluency=0.9:documents:input comes to 50.0 % in the pool, where no rate above 50.0 % can be reached: earlier filters leave no more",
+  ]);
+  assert.deepEqual(unreached(calibrate("ads=0.5:documents")), []);
+});
+
+test("both readings of each target are those of the documents that reach its filter, for filters whose scores are odds", () => {
+  const calibration = calibrate("ads=0.5:documents,fluency=0.5:documents");
+  const of = { samples: SAMPLE, filters: FILTERS };
+  const readings = cascadeReadings(calibration, of, () => true);
+  assert.deepEqual(
+    readings.map(({ filter, rate }) => [filter, rate]),
+    [
+      ["ads", 0.5],
+      ["fluency", 0.5],
+    ],
+  );
+  const left = Array.from({ length: 12 }, (_, i) => i).filter((i) => SAMPLE.scores["ads"]![i]! < 450);
+  assert.deepEqual(
+    readings[1]!.readings,
+    bothReadings(
+      0.5,
+      "low",
+      Int32Array.from(left, (i) => SAMPLE.scores["fluency"]![i]!),
+      left.map((i) => SAMPLE.tokens[i]!),
+    ),
+  );
+  assert.deepEqual(
+    cascadeReadings(calibration, of, () => false),
+    [],
+  );
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { domainName } from "../../core/domain.ts";
-import { calibrateCascade, driftAlarm, parseTargets } from "../../filters/index.ts";
+import { keyOf, wordAt } from "../../core/random.ts";
+import { calibrateCascade, driftAlarm, parseTargets, taskDrift } from "../../filters/index.ts";
 
 const C4 = domainName("c4");
 const CC = domainName("commoncrawl");
@@ -50,4 +51,44 @@ test("a drop that was never calibrated is an error", () => {
     code: "ERR_CALIBRATION",
     message: /drops of "spam" in c4 were observed/,
   });
+});
+
+test("tasks are held to the band of all together: one that is far off is named, many that are a little off by chance are not", () => {
+  const task = (name: string, dropped: number) => ({
+    name,
+    observed: [{ filter: "ads", domain: C4, documents: 1000, dropped }],
+  });
+  const quiet = Array.from({ length: 100 }, (_, i) => task(`${i}.jsonl`, i < 3 ? 560 : 500));
+  assert.equal(driftAlarm(CALIBRATION, quiet[0]!.observed).length, 1);
+  assert.deepEqual(taskDrift(CALIBRATION, quiet), []);
+  assert.deepEqual(taskDrift(CALIBRATION, []), []);
+  const [alarm, ...others] = taskDrift(CALIBRATION, [
+    ...quiet,
+    task("late.jsonl", 650),
+    task("later.jsonl", 640),
+  ]);
+  assert.match(
+    alarm!,
+    /^ads in c4: 2 tasks of 102 outside what was predicted \(99 % for all together\); the first begins with late.jsonl and dropped 65.0 % of 1000 documents, where 4\d.\d % to 5\d.\d % was predicted$/,
+  );
+  assert.deepEqual(others, []);
+});
+
+test("a hundred tasks drawn from what was sampled alarm for at most one of 100 seeds", () => {
+  let alarms = 0;
+  for (let seed = 0; seed < 100; seed++) {
+    const key = keyOf(`tasks ${seed}`);
+    // Of scores 0 to 1,999 those from 1,000 on are dropped.
+    const tasks = Array.from({ length: 100 }, (_, t) => {
+      const dropped = Array.from({ length: 200 }, (_, i) => wordAt(key, 200 * t + i) % N).filter(
+        (n) => n >= N / 2,
+      );
+      return {
+        name: `${t}`,
+        observed: [{ filter: "ads", domain: C4, documents: 200, dropped: dropped.length }],
+      };
+    });
+    alarms += taskDrift(CALIBRATION, tasks).length;
+  }
+  assert.ok(alarms <= 1, `${alarms} of 100`);
 });

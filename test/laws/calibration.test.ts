@@ -92,11 +92,17 @@ test("what the artefact predicts for its own sample is what judging the sample g
       rate,
       unit,
       fc.integer({ min: 1, max: 30 }),
-      (rows, first, second, unit, minimumDocuments) => {
+      fc.boolean(),
+      (rows, first, second, unit, minimumDocuments, ofInput) => {
         const samples = sampleOf(rows);
         const targets = [
           { filter: "ads", rate: first, unit },
-          { filter: "fluency", rate: second, unit: "documents" as const },
+          {
+            filter: "fluency",
+            rate: second,
+            unit: "documents" as const,
+            ...(ofInput && { of: "input" as const }),
+          },
         ];
         const request = { targets, filters: FILTERS, tokenizer: "t", samples, minimumDocuments };
         let calibration: ReturnType<typeof calibrateCascade>;

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { build, loadTokenizer } from "../../pipeline/index.ts";
+import {
+  build,
+  calibrate,
+  curateSetup,
+  loadTokenizer,
+  openCurator,
+  planInputs,
+  writeCalibration,
+} from "../../pipeline/index.ts";
 import { openShard, openStream, readManifest } from "../../shards/index.ts";
 import { shared, temporaryFolder } from "../support.ts";
 import { lineOf, SET_NAMES, textOf, tree, writeCorpus, writeFile } from "./corpus.ts";
@@ -214,4 +222,33 @@ test("records of a domain that is not mapped are counted by name, and an input o
     source: { domainMap: { Pile: "pile" } },
   });
   assert.deepEqual(Object.keys(mapped.domains), ["pile"]);
+});
+
+test("a build on thresholds of other data names the task that drops otherwise than was predicted", async () => {
+  const folder = temporaryFolder();
+  const corpus = join(folder, "in");
+  const write = (name: string, texts: readonly string[]) =>
+    writeFile(join(corpus, name), texts.map((text) => lineOf(text, "RedPajamaC4")).join(""));
+  for (let f = 0; f < 7; f++)
+    write(
+      `${f}.jsonl`,
+      Array.from({ length: 60 }, (_, i) => textOf(60 * f + i, 40)),
+    );
+  const { files } = await planInputs([corpus]);
+  const curator = await openCurator(await curateSetup({}));
+  const targets = "ads=0.5:documents";
+  const calibration = join(folder, "calibration.json");
+  await writeCalibration(
+    calibration,
+    await calibrate({ targets, files, source: {}, curator, documents: 1e6 }),
+  );
+  const options = { inputs: [corpus], calibration, validationTokens: 0 };
+  const same = await build({ ...options, out: join(folder, "same") });
+  assert.deepEqual([same.dropped["ads"], same.alarms], [210, []]);
+  write("8.jsonl", new Array(60).fill("Buy now! Free shipping, best price, click here to order today."));
+  const { alarms } = await build({ ...options, out: join(folder, "later") });
+  assert.match(
+    alarms.join("\n"),
+    /^ads in c4: 1 task of 8 outside what was predicted \(99 % for all together\); the first begins with 8\.jsonl and dropped 100\.0 % of 60 documents, where \d+\.\d % to \d+\.\d % was predicted$/m,
+  );
 });

@@ -226,13 +226,13 @@ test("builds without thresholds, without dropped documents, of rules, of a score
   const scoreFields = [
     { name: "edu", path: "edu", dropWhen: "low", scale: 1, missing: "quarantine", cut: null },
   ];
-  const field = { source: { scoreFields }, drop: "edu=0.25:tokens", filters: ["ads"] };
+  const field = { source: { scoreFields }, drop: "edu=0.25:tokens:input", filters: ["ads"] };
   const edu = (await pageOf(await built("edu", field), "edu")).data;
   assert.deepEqual(
     edu.sweeps.map(({ unit }) => unit),
     ["documents", "tokens"],
   );
-  assert.deepEqual(edu.target, { unit: "tokens", rate: 0.25 });
+  assert.deepEqual(edu.target, { unit: "tokens", rate: 0.25, of: "input" });
   assert.ok(edu.documents.every(({ parts }) => parts === null));
   assert.equal(edu.domains[0]!.built!.flagged, null);
 

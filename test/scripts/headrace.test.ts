@@ -81,6 +81,18 @@ test("build, score, verify and ledger print one JSON object or line each on stan
     .map((line) => JSON.parse(line));
   assert.equal(scores.length, 96);
   assert.deepEqual(Object.keys(scores[0]), ["source", "line", "domain", "ads", "fluency"]);
+  const thresholds = headrace(
+    "calibrate",
+    corpus,
+    "--drop",
+    "ads=0.5:documents",
+    "--out",
+    join(folder, "c.json"),
+  );
+  assert.match(
+    thresholds.said.join("\n"),
+    /^0\.5 of ads can be read in two ways.*\nread as .*\nads=0\.5:documents .* %\nads=0\.5:flagged .* %$/m,
+  );
   const verified = headrace("verify", out, "--json");
   assert.equal(verified.status, 0);
   assert.equal(JSON.parse(verified.out).ok, true);

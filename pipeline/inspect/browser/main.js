@@ -103,10 +103,11 @@ function show(data, page) {
       slider.value = String(indexOfRate(sweep.rates, rate));
       for (const [u, label] of units.entries())
         for (const input of label.querySelectorAll("input")) input.checked = u === unit;
-      const words = `Drop ${trimmed(100 * rate)}\u202f% ${UNIT_WORDS[sweep.unit]}`;
+      const ofInput = position.kind === "built" && data.target?.of === "input";
+      const words = `Drop ${trimmed(100 * rate)}\u202f% ${UNIT_WORDS[sweep.unit]}${ofInput ? " of the input" : ""}`;
       asked.textContent = words;
       slider.setAttribute("aria-valuetext", words);
-      command.textContent = commandOf(data, sweep.unit, rate);
+      command.textContent = commandOf(data, ofInput ? `${sweep.unit}:input` : sweep.unit, rate);
     }
     const { reached, dropped } = totalOf(cuts);
     const built = position.kind === "built" ? " in the build" : "";
