@@ -20,7 +20,7 @@ const ENTRY_POINTS = [
   "index.ts",
   ...["filters", "shards", "pipeline", "samplers", "trainer"].map((f) => `${f}/index.ts`),
 ];
-const TOP_LEVEL = [...Object.keys(IMPORTS), "scripts", "fixtures", "test", "bench", "docs"];
+const TOP_LEVEL = [...Object.keys(IMPORTS), "scripts", "fixtures", "test", "bench", "docs", "examples"];
 const MOST_LINES = 400;
 
 interface Import {
@@ -62,10 +62,10 @@ test("imports between folders go one way", () => {
   assert.deepEqual(wrong.map(shown), []);
 });
 
-test("scripts and bench import entry points only", () => {
+test("scripts, bench and examples import entry points only", () => {
   const wrong = imports.filter(
     ({ file, target }) =>
-      ["scripts", "bench"].includes(folderOf(file)) &&
+      ["scripts", "bench", "examples"].includes(folderOf(file)) &&
       isOurs(target) &&
       !["scripts", "bench", "fixtures"].includes(folderOf(target)) &&
       !ENTRY_POINTS.includes(target),
@@ -77,7 +77,7 @@ test("the package never imports its scripts, fixtures, tests or benchmarks", () 
   const wrong = imports.filter(
     ({ file, target }) =>
       (folderOf(file) in IMPORTS || file === "index.ts") &&
-      ["scripts", "fixtures", "test", "bench"].includes(folderOf(target)),
+      ["scripts", "fixtures", "test", "bench", "examples"].includes(folderOf(target)),
   );
   assert.deepEqual(wrong.map(shown), []);
 });

@@ -17,6 +17,13 @@ IGNORED = -100
 """The label of a token that is not to be predicted (torch.nn.functional.cross_entropy's `ignore_index`)."""
 
 
+def shifted(ids: Any, labels: Any, row_tokens: int) -> Tuple[Any, Any]:
+    """Inputs and the label of each input's next token, both (rows, row_tokens), from rows with a token more than that, or with no label for the last."""
+    if ids.shape[1] > row_tokens:
+        return ids[:, :-1], labels[:, 1:]
+    return ids, F.pad(labels[:, 1:], (0, 1), value=IGNORED)
+
+
 def row_nats(logits: Any, labels: Any) -> Tuple[Any, Any]:
     """Nats and predicted tokens of each row, (rows,) float64 and int64: logits (rows, width, vocabulary) at a token predict the label of the next."""
     wanted = labels[:, 1:]
