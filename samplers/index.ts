@@ -99,6 +99,7 @@ export { lossDriven, POLICY_NAMES, type PolicyOptions, resolvePolicy } from "./r
 export { type Change, type ReviseOptions, reviseRun, reviseSchedule } from "./revise.ts";
 export {
   appendUpdate,
+  averageWeights,
   beginSchedule,
   nextReport,
   type Reweighting,

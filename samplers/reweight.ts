@@ -160,6 +160,23 @@ export function weightsOf({ header, stages }: Schedule): DomainWeights {
   return domainWeights(Object.fromEntries(header.domains.map(({ name }, i) => [name, parts[i]! / PARTS])));
 }
 
+/**
+ * The mean of the weights that the updates in force decided: what DoReMi (arXiv 2305.10429, algorithm 1) gives to the next run. Of the recorded
+ * integer weights. Pure. Throws ERR_SCHEDULE where no update was made.
+ */
+export function averageWeights({ header, stages }: Schedule): DomainWeights {
+  const updates = stagesInForce(stages).filter(({ stage }) => stage.cause.kind === "loss");
+  if (updates.length === 0)
+    throw new HeadraceError(
+      "ERR_SCHEDULE",
+      `policy ${header.policy.name} made no update in this run, so there are no weights to take the mean of; name a run that followed losses`,
+    );
+  const means = header.domains.map(
+    (_, i) => updates.reduce((sum, { stage }) => sum + stage.weights[i]!, 0) / (updates.length * PARTS),
+  );
+  return domainWeights(Object.fromEntries(header.domains.map(({ name }, i) => [name, means[i]!])));
+}
+
 /** Batches between a report and its stage: of the stages that there are, else what the first stage allows beyond the first interval. */
 function lagOf({ stages }: Schedule, policy: LossDrivenPolicy): number {
   const updated = stages.find(({ cause }) => cause.kind === "loss");

@@ -82,7 +82,7 @@ export function planFlags<T>(args: Argv<T>) {
       type: "string",
       default: "dynamic-llama",
       describe:
-        "llama, sheared, uniform, proportional, temperature=T, unimax=N, dynamic-llama, dynamic-uniform, or JSON: weights, or weights at points of the run",
+        "llama, sheared, uniform, proportional, temperature=T, unimax=N, dynamic-llama, dynamic-uniform, average=RUN, or JSON: weights, or weights at points of the run",
     })
     .option("tokens", { type: "string", demandOption: true, describe: "length of the run: 200B, 10M" })
     .option("every", {

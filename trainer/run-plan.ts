@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { HeadraceError } from "../core/errors.ts";
 import {
   acquireLock,
+  averageWeights,
   beginSchedule,
   choosePacking,
   createRun,
@@ -17,6 +18,7 @@ import {
   type RuleName,
   type RunRecord,
   readManifest,
+  readSchedule,
   resolvePolicy,
   runPaths,
   type Schedule,
@@ -115,7 +117,7 @@ export async function planRun(options: RunOptions): Promise<PlannedRun> {
   const known = dynamic ? await referenceFor(options.reference ?? "llama-2-7b", manifest) : null;
   if (known?.warning) warnings.push(known.warning);
   const policy = resolvePolicy(
-    options.policy,
+    await namedPolicy(options.policy),
     domains.map(({ name }) => name),
     {
       batchTokens,
@@ -165,6 +167,13 @@ export async function planRun(options: RunOptions): Promise<PlannedRun> {
     evaluation,
   } as const;
   return { manifest, schedule, record, warnings };
+}
+
+/** `average=RUN` as the mean weights of that run's updates; any other policy as it is. Throws ERR_INPUT, ERR_SCHEDULE. */
+async function namedPolicy(policy: string): Promise<string> {
+  const [, run] = /^average=(.+)$/.exec(policy) ?? [];
+  if (run === undefined) return policy;
+  return JSON.stringify(averageWeights(await readSchedule(runPaths(run).schedule)));
 }
 
 function intervalOf(everyTokens: number | undefined, batchTokens: number): number | null {

@@ -6,12 +6,15 @@ import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import {
   acquireLock,
+  averageWeights,
   beginSchedule,
   integerWeights,
   meanLosses,
   nextReport,
+  PARTS,
   readSchedule,
   recordReport,
+  reviseSchedule,
   reweight,
   type ScheduleHeader,
   type ShardManifest,
@@ -227,5 +230,28 @@ describe("acquireLock", () => {
     (await acquireLock(path)).release();
     writeFileSync(path, JSON.stringify({ pid: dead, host: "elsewhere", started: "1" }));
     await assert.rejects(acquireLock(path), { code: "ERR_LOCKED", message: /on elsewhere/ });
+  });
+});
+
+describe("the mean of a run's updates", () => {
+  it("is that of the recorded weights in force, each update once, however a stage was cut", async () => {
+    const run = await newRun();
+    await reweight(run, lossReport(4, LOSSES));
+    const { schedule } = await reweight(run, lossReport(8, { web: 2.1, code: 2, books: 2.4 }));
+    const updates = schedule.stages.filter(({ cause }) => cause.kind === "loss");
+    assert.equal(updates.length, 2);
+    const mean = [0, 1, 2].map((i) => (updates[0]!.weights[i]! + updates[1]!.weights[i]!) / (2 * PARTS));
+    assert.deepEqual(integerWeights(Object.values(averageWeights(schedule))), integerWeights(mean));
+    const cut = reviseSchedule(schedule, { kind: "batch", fromBatch: 10, batchRows: 24 });
+    assert.deepEqual(averageWeights(cut), averageWeights(schedule));
+  });
+
+  it("needs an update", async () => {
+    const run = await newRun({ policy: "uniform" });
+    const schedule = await readSchedule(join(run, "schedule.json"));
+    assert.throws(() => averageWeights(schedule), {
+      code: "ERR_SCHEDULE",
+      message: /policy uniform made no update in this run/,
+    });
   });
 });

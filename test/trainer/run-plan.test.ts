@@ -67,6 +67,10 @@ test("a dynamic run that is begun takes its stages from reports, with the lag th
   const { stage } = await reweight(options.out, lossReport(4, { ...losses, books: 3 }));
   assert.deepEqual([stage?.fromBatch, stage?.lag], [5, 1]);
   assert.ok(stage!.weights[2]! > stage!.weights[0]!);
+
+  const next = await optionsOf({ policy: `average=${options.out}` });
+  const { header, stages } = (await beginRun(next)).schedule;
+  assert.deepEqual([header.policy.kind, stages[0]!.weights], ["static", stage!.weights]);
 });
 
 test("reports move the weights of a begun run", async () => {

@@ -276,6 +276,21 @@ def weights_of(schedule: Schedule, stage: Optional[Stage] = None) -> Weights:
     return divided({name: part / PARTS for name, part in zip(schedule.header.domains, weights)})
 
 
+def average_weights(schedule: Schedule) -> Weights:
+    """The mean of the weights that the updates in force decided: what DoReMi (arXiv 2305.10429, algorithm 1) gives to the next run.
+
+    Of the recorded integer weights. Pure. Raises ERR_SCHEDULE where no update was made.
+    """
+    updates = [stage for _, stage in schedule.in_force if stage.cause["kind"] == "loss"]
+    if not updates:
+        raise HeadraceError(
+            "ERR_SCHEDULE",
+            "no update was made in this run, so there are no weights to take the mean of; name a run that followed losses",
+        )
+    sums = [sum(column) for column in zip(*(stage.weights for stage in updates))]
+    return divided({name: each / (len(updates) * PARTS) for name, each in zip(schedule.header.domains, sums)})
+
+
 def _measured_before(schedule: Schedule) -> List[Measured]:
     """The losses of the updates that were recorded, oldest first, each with the weights that it started from."""
     return [

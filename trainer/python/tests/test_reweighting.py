@@ -11,7 +11,7 @@ from headrace.__main__ import main
 from headrace.errors import HeadraceError
 from headrace.losses import LossSum, make_report
 from headrace.mixture import PARTS
-from headrace.reweighting import append_stage, next_report, reweight
+from headrace.reweighting import append_stage, average_weights, next_report, reweight
 from headrace.schedule import parse_schedule, read_schedule
 
 DOMAINS = {"a": 400_000, "b": 400_000, "c": 400_000}
@@ -211,3 +211,14 @@ def test_a_stage_with_a_stage_before_it_carries_its_counters():
     document["stages"].append(make_stage(document, [PARTS, 0], 3, 5, [12, 12], [0, 0]))
     schedule = append_stage(parse_schedule(document), 9, {"a": 0.25, "b": 0.75}, {"kind": "step"}, {})
     assert schedule.stages[2].start.served == (28, 12)
+
+
+def test_the_mean_of_the_updates_is_what_the_next_run_may_start_from(tmp_path):
+    run = make_run(tmp_path / "run")
+    with pytest.raises(HeadraceError, match="no update was made in this run"):
+        average_weights(read_schedule(run))
+    stages = [reweight(run, report_at(batch)).stage for batch in (10, 20)]
+    mean = average_weights(read_schedule(run))
+    for i, name in enumerate("abc"):
+        assert mean[name] == pytest.approx((stages[0].weights[i] + stages[1].weights[i]) / (2 * PARTS), abs=1e-15)
+    assert sum(mean.values()) == pytest.approx(1, abs=1e-15)
