@@ -182,6 +182,8 @@ const INPUT_FLAGS = {
   bos: true,
   eos: false,
   filters: undefined,
+  filter: undefined,
+  "url-field": undefined,
   "score-field": undefined,
   text: undefined,
   "domain-field": undefined,

@@ -99,6 +99,7 @@ const OPTIONS: readonly (readonly [string, Change, number])[] = [
   ["the special tokens", { specialTokens: "parse" }, 0],
   ["the EOS id", { eos: false }, 0],
   ["the filters", { filters: ["fineweb-quality", "gopher-repetition"] }, 0],
+  ["a filter of one's own", { ownFilters: ["short=length:words:low"] }, 0],
   ["a threshold", { drop: "gopher-repetition=0.6:documents" }, 0],
   ["another filter's threshold", { drop: `${DROP},fineweb-quality=0.1:documents` }, 0],
   ["no thresholds", { drop: undefined }, 0],

@@ -42,6 +42,14 @@ test("wrong arguments end with status 2 and one line that says what is wrong", (
       /--score-field was given with --from, which reads no text; leave it out/,
     ],
     [
+      ["build", "--from", "s", "--out", "x", "--drop", "n=1:flagged", "--filter", "n=length:words:low"],
+      /--filter was given with --from, which reads no text; leave it out/,
+    ],
+    [
+      ["build", "in", "--out", "x", "--filter", "n=length:words"],
+      /filter "n=length:words" does not say whether high or low values are dropped; write :high or :low after it .*\[ERR_ARGUMENT\]$/,
+    ],
+    [
       ["build", "in", "--out", "x", "--score-field", "edu=meta.edu"],
       /score field "edu=meta\.edu" does not say whether high or low values are dropped; write .*\[ERR_ARGUMENT\]$/,
     ],
