@@ -2,7 +2,7 @@
  * The flags that `build`, `calibrate` and `score` share, and what they mean to the pipeline.
  */
 import type { ArgumentsCamelCase, Argv } from "yargs";
-import { parseScoreField } from "../filters/index.ts";
+import { parseOwnSpec, parseScoreField } from "../filters/index.ts";
 import { domainName, HeadraceError } from "../index.ts";
 import type { SourceOptions } from "../pipeline/index.ts";
 
@@ -98,7 +98,7 @@ export function curateOptions(args: CurateArguments) {
       ...(args.scoreField && { scoreFields: args.scoreField.map(parseScoreField) }),
     },
     ...(args.filters !== undefined && { filters: list(args.filters) }),
-    ...(args.filter && { ownFilters: args.filter }),
+    ...(args.filter && { ownFilters: args.filter.map((text) => parseOwnSpec(text).text) }),
     ...(args.applyTo && { applyTo: Object.fromEntries(applyTo) }),
   };
 }

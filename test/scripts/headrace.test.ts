@@ -46,8 +46,8 @@ test("wrong arguments end with status 2 and one line that says what is wrong", (
       /--filter was given with --from, which reads no text; leave it out/,
     ],
     [
-      ["build", "in", "--out", "x", "--filter", "n=length:words"],
-      /filter "n=length:words" does not say whether high or low values are dropped; write :high or :low after it .*\[ERR_ARGUMENT\]$/,
+      ["build", "in", "--out", "x", "--filter", "n=pages:9:low"],
+      /filter "n=pages:9:low" does not say what "pages:9" is; kinds are .*\[ERR_ARGUMENT\]$/,
     ],
     [
       ["build", "in", "--out", "x", "--score-field", "edu=meta.edu"],
