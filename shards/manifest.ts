@@ -20,6 +20,7 @@ import {
   record,
   string,
 } from "../core/parse.ts";
+import { readShardLines } from "./manifest-lines.ts";
 
 const count = integer(0);
 const counts = record(count);
@@ -150,10 +151,10 @@ export async function readManifest(dir: string): Promise<ShardManifest> {
 /** Reads a manifest and checks its shape alone. Throws ERR_INPUT and ERR_PARSE. */
 export async function loadManifest(dir: string): Promise<ShardManifest> {
   const path = join(dir, MANIFEST);
-  let text: string;
   try {
-    text = await readFile(path, "utf8");
+    return (await parseByLine(path)) ?? parseJson(await readFile(path, "utf8"), parseManifest, path);
   } catch (cause) {
+    if (cause instanceof HeadraceError) throw cause;
     const absent = (cause as NodeJS.ErrnoException).code === "ENOENT";
     throw new HeadraceError(
       "ERR_INPUT",
@@ -163,7 +164,31 @@ export async function loadManifest(dir: string): Promise<ShardManifest> {
       { cause },
     );
   }
-  return parseJson(text, parseManifest, path);
+}
+
+/** A manifest of the form written here, parsed line by line; null where it has another form or anything is wrong, which reading it whole names. */
+async function parseByLine(path: string): Promise<ShardManifest | null> {
+  const shards: TokenShard[] = [];
+  // A name that every line repeats is kept once.
+  const names = new Map<string, string>();
+  let broken = false;
+  const rest = await readShardLines(path, (json) => {
+    if (broken) return;
+    try {
+      const parsed = shard(JSON.parse(json), "");
+      if (!names.has(parsed.domain)) names.set(parsed.domain, parsed.domain);
+      shards.push({ ...parsed, domain: names.get(parsed.domain)! });
+    } catch {
+      broken = true;
+    }
+  });
+  if (rest === null || broken) return null;
+  try {
+    const read = parseManifest(JSON.parse(rest), path);
+    return read.shards.length === 0 ? { ...read, shards } : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Writes the manifest of a folder whole or not at all; the same manifest gives the same bytes. Throws ERR_PARSE and ERR_OUTPUT. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TokenIds } from "../core/document.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { type FilePool, openFilePool } from "./files.ts";
-import type { ShardManifest, Split } from "./manifest.ts";
+import type { ShardManifest, Split, TokenShard } from "./manifest.ts";
 import { tokenBytes } from "./schema.ts";
 
 /** A ring of token ids on disk. Its methods are synchronous. */
@@ -27,17 +27,6 @@ export interface TokenStream {
   close(): void;
 }
 
-/** A batch that has tokens. */
-interface Piece {
-  readonly path: string;
-  /** The file that holds its list offsets. */
-  readonly offsetsIn: string;
-  readonly documents: number;
-  readonly tokens: number;
-  readonly offsetsAt: number;
-  readonly tokensAt: number;
-}
-
 const KEPT_OFFSETS = 16;
 
 /**
@@ -56,18 +45,17 @@ export function openStream(
       "ERR_DOMAIN",
       `domain "${domain}" is not in ${dir}; it has ${manifest.domains.join(", ")}`,
     );
-  const pieces: readonly Piece[] = manifest.shards
-    .filter((shard) => shard.split === split && shard.domain === domain)
-    .flatMap((shard) => {
-      const path = join(dir, shard.path);
-      const offsetsIn = shard.foreign ? join(dir, shard.foreign.offsets.path) : path;
-      return shard.batches.map((batch) => ({ ...batch, path, offsetsIn }));
-    })
-    .filter(({ tokens }) => tokens > 0);
-  /** starts[i] is the stream position of piece i; the last is T. */
-  const starts = new Float64Array(pieces.length + 1);
-  for (const [i, { tokens }] of pieces.entries()) starts[i + 1] = starts[i]! + tokens;
-  const total = starts[pieces.length]!;
+  const pieces = piecesOf(manifest, split, domain);
+  const { starts } = pieces;
+  const pieceCount = starts.length - 1;
+  const total = starts[pieceCount]!;
+  /** Joined paths by shard, for those that were read. */
+  const paths: (string | undefined)[] = [];
+  const pathOf = (piece: number): string => {
+    const shard = pieces.owners[piece]!;
+    paths[shard] ??= join(dir, pieces.shards[shard]!.path);
+    return paths[shard];
+  };
   const files = options?.files ?? openFilePool();
   const width = tokenBytes(manifest.tokenType);
   /** Document starts by piece, in order of use, the least recent first. */
@@ -95,7 +83,7 @@ export function openStream(
       visit(piece, start, count, place);
       place += count;
       position += count;
-      if (++piece === pieces.length) {
+      if (++piece === pieceCount) {
         piece = 0;
         position = 0;
       }
@@ -105,8 +93,10 @@ export function openStream(
   function offsetsOf(piece: number): Int32Array {
     const known = offsets.get(piece);
     offsets.delete(piece);
-    const { offsetsIn, documents, offsetsAt } = pieces[piece]!;
-    const list = known ?? new Int32Array(documents);
+    const { foreign } = pieces.shards[pieces.owners[piece]!]!;
+    const offsetsIn = foreign ? join(dir, foreign.offsets.path) : pathOf(piece);
+    const offsetsAt = pieces.offsetsAt[piece]!;
+    const list = known ?? new Int32Array(pieces.documents[piece]!);
     if (!known) files.read(offsetsIn, new Uint8Array(list.buffer), offsetsAt);
     offsets.set(piece, list);
     if (offsets.size > KEPT_OFFSETS) offsets.delete(offsets.keys().next().value!);
@@ -126,9 +116,8 @@ export function openStream(
       // Ids of 16 bits are read into the far half of an Int32Array and widened towards the front.
       const target = new Uint8Array(into.buffer, into.byteOffset + into.byteLength - bytes, bytes);
       walk(from, into.length, (piece, start, count, place) => {
-        const { path, tokensAt } = pieces[piece]!;
         const part = target.subarray(place * width, (place + count) * width);
-        files.read(path, part, tokensAt + start * width);
+        files.read(pathOf(piece), part, pieces.tokensAt[piece]! + start * width);
       });
       if (into.BYTES_PER_ELEMENT > width) {
         const narrow = new Uint16Array(target.buffer, target.byteOffset, into.length);
@@ -153,6 +142,46 @@ export function openStream(
       if (!options?.files) files.close();
     },
   };
+}
+
+/** The batches of a stream that have tokens, in columns: tens of thousands of shards have as many, and an object each is most of what a stream takes. */
+interface Pieces {
+  /** Of the stream, in order. */
+  readonly shards: readonly TokenShard[];
+  /** Index of each piece's shard. */
+  readonly owners: Uint32Array;
+  /** Stream position of each piece; one more at the end, which is T. */
+  readonly starts: Float64Array;
+  readonly documents: Float64Array;
+  readonly offsetsAt: Float64Array;
+  readonly tokensAt: Float64Array;
+}
+
+function piecesOf(manifest: ShardManifest, split: Split, domain: string): Pieces {
+  const shards = manifest.shards.filter((shard) => shard.split === split && shard.domain === domain);
+  const count = shards.reduce(
+    (sum, { batches }) => sum + batches.filter(({ tokens }) => tokens > 0).length,
+    0,
+  );
+  const pieces = {
+    shards,
+    owners: new Uint32Array(count),
+    starts: new Float64Array(count + 1),
+    documents: new Float64Array(count),
+    offsetsAt: new Float64Array(count),
+    tokensAt: new Float64Array(count),
+  };
+  let piece = 0;
+  for (const [owner, { batches }] of shards.entries())
+    for (const { documents, tokens, offsetsAt, tokensAt } of batches) {
+      if (tokens === 0) continue;
+      pieces.owners[piece] = owner;
+      pieces.starts[piece + 1] = pieces.starts[piece]! + tokens;
+      pieces.documents[piece] = documents;
+      pieces.offsetsAt[piece] = offsetsAt;
+      pieces.tokensAt[piece++] = tokensAt;
+    }
+  return pieces;
 }
 
 /** The piece that holds a position below the last start. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { hashOf } from "../../core/hash.ts";
@@ -36,6 +36,35 @@ test("it is JSON with one line a shard", () => {
   for (const { path } of manifest.shards)
     assert.equal(lines.filter((line) => line.startsWith(`    {"path":"${path}","split":`)).length, 1);
   assert.equal(lines.at(-1), "");
+});
+
+test("reads the same whatever its layout, and its errors are the same", async () => {
+  const whole = readFileSync(join(root, "good/manifest.json"), "utf8");
+  const layouts = {
+    oneLine: JSON.stringify(JSON.parse(whole)),
+    indented: JSON.stringify(JSON.parse(whole), null, 2),
+    windows: whole.replaceAll("\n", "\r\n"),
+    spaced: whole.replace("[\n    {", "[\n\n    {"),
+  };
+  const place = (text: string) => {
+    const dir = mkdtempSync(join(root, "layout-"));
+    writeFileSync(join(dir, "manifest.json"), text);
+    return dir;
+  };
+  for (const text of [whole, ...Object.values(layouts)])
+    assert.deepEqual(await readManifest(place(text)), manifest);
+  // The first shard line broken, and one with a field of another shape: the message is that of the whole file, whichever way it was read.
+  const [first] = manifest.shards;
+  for (const [from, to, message] of [
+    [`"tokens":${first!.tokens}`, '"tokens":-1', /shards\[0\]\.tokens is -1; expected a whole number/],
+    ['    {"path":', '    {"path"', /manifest\.json is not JSON/],
+    ['  "shards": [', '  "shards": [],\n  "shards": [', null],
+  ] as const)
+    for (const text of [whole, layouts.spaced]) {
+      const read = readManifest(place(text.replace(from, to)));
+      if (message === null) assert.deepEqual(await read, manifest);
+      else await assert.rejects(read, { code: "ERR_PARSE", message });
+    }
 });
 
 test("the fingerprint is the hash of what format.md lists, and of nothing else", () => {
