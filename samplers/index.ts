@@ -51,6 +51,7 @@ export {
   type Permutation,
   permutation,
 } from "./order.ts";
+export { loadPolicy, type OwnPolicy, ownChange, type PolicyState } from "./own-policy.ts";
 export { choosePacking, type Packing, packedRowsHolding } from "./packing.ts";
 export {
   type BatchPlan,

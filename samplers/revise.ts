@@ -30,7 +30,13 @@ export type Change =
   /** Batches of so many rows. */
   | { readonly kind: "batch"; readonly fromBatch: number; readonly batchRows: number }
   /** These weights up to the end of what is decided. */
-  | { readonly kind: "weights"; readonly fromBatch: number; readonly weights: DomainWeights }
+  | {
+      readonly kind: "weights";
+      readonly fromBatch: number;
+      readonly weights: DomainWeights;
+      /** What else the cause of the stage says: the policy that asked for them, its losses (own-policy.ts). */
+      readonly because?: Readonly<Record<string, unknown>>;
+    }
   /** These domains are never served again: their weight goes to the others in proportion, now and under every later stage. */
   | { readonly kind: "withdraw"; readonly fromBatch: number; readonly domains: readonly string[] }
   /** The run ends before this batch. */
@@ -94,7 +100,7 @@ function changed(schedule: Schedule, requests: readonly StageRequest[], change: 
           fromBatch: change.fromBatch,
           untilBatch: requests.at(-1)!.untilBatch,
           weights,
-          cause: { kind: "asked", weights },
+          cause: { kind: "asked", ...change.because, weights },
           ...(skipped === undefined ? {} : { skipped }),
           ...(batchRows === undefined ? {} : { batchRows }),
         },

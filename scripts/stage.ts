@@ -1,6 +1,7 @@
 /**
  * `headrace stage`: changes a run under way from a batch on, as a stage of its schedule.
  */
+import { readFile } from "node:fs/promises";
 import { HeadraceError } from "../index.ts";
 import type { Change } from "../samplers/index.ts";
 import { given } from "./build-options.ts";
@@ -27,10 +28,16 @@ export const stage = command({
       .option("from", {
         type: "string",
         describe:
-          "batch, or part of the run such as 90%, at which --batch, --weights, --withdraw or --end applies",
+          "batch, or part of the run such as 90%, at which --batch, --weights, --policy, --withdraw or --end applies",
       })
       .option("batch", { type: "number", describe: "rows of a batch from there on" })
       .option("weights", { type: "string", describe: "weights from there on, as JSON by domain" })
+      .option("policy", {
+        type: "string",
+        describe: "a module of your own that exports weights(state): weights from there on by its --losses",
+      })
+      .option("losses", { type: "string", describe: "loss report for --policy, a file" })
+      .option("as-published", { type: "boolean", default: false, describe: "--policy without guard rails" })
       .option("withdraw", {
         type: "string",
         array: true,
@@ -46,8 +53,18 @@ export const stage = command({
       .option("json", { type: "boolean", default: false, describe: "the outcome as one JSON object" }),
   async run(args) {
     const samplers = await import("../samplers/index.ts");
-    const { header } = await samplers.readSchedule(samplers.runPaths(args.run).schedule);
-    const change = changeOf(args, header.batches);
+    const before = await samplers.readSchedule(samplers.runPaths(args.run).schedule);
+    const { batches } = before.header;
+    const change =
+      args.policy === undefined
+        ? changeOf(args, batches)
+        : samplers.ownChange(
+            before,
+            batchOf(args.from, batches),
+            await lossesFor(args),
+            await samplers.loadPolicy(args.policy),
+            args.asPublished ? null : samplers.DEFAULT_RAILS,
+          );
     const schedule = await samplers.reviseRun(
       args.run,
       change,
@@ -93,6 +110,25 @@ function changeOf(
     throw new HeadraceError(
       "ERR_ARGUMENT",
       `--weights is ${args.weights}: ${(cause as Error).message}; write JSON such as '{"c4": 0.6, "book": 0.4}'`,
+      { cause },
+    );
+  }
+}
+
+/** The loss report that a policy of one's own goes by; nothing else may be asked for beside it. */
+async function lossesFor(args: Readonly<Record<string, unknown>>): Promise<unknown> {
+  const other = ["skip", "batch", "weights", "withdraw"].find((flag) => args[flag] !== undefined);
+  if (other !== undefined || args["end"] || typeof args["losses"] !== "string")
+    throw new HeadraceError(
+      "ERR_ARGUMENT",
+      `--policy takes --losses REPORT and --from, ${other === undefined && !args["end"] ? "--losses is absent" : `not --${other ?? "end"}`}; one change at a time`,
+    );
+  try {
+    return JSON.parse(await readFile(args["losses"], "utf8"));
+  } catch (cause) {
+    throw new HeadraceError(
+      "ERR_INPUT",
+      `cannot read the loss report ${args["losses"]}: ${(cause as Error).message}`,
       { cause },
     );
   }

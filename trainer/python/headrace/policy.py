@@ -40,6 +40,10 @@ class Rails:
     """Greatest factor by which an update may raise or lower a weight."""
 
 
+DEFAULT_RAILS = Rails(1, 0.9, 2)
+"""The rails that are on unless a policy is asked for as published."""
+
+
 @dataclass(frozen=True)
 class LossDriven:
     """A policy that moves the weights every `every_batches` batches."""

@@ -100,7 +100,7 @@ def append_update(schedule: Schedule, report: Report) -> Schedule:
         current,
         losses,
         schedule.stages[-1].batch_rows,
-        _exhausted_domains(schedule),
+        exhausted_domains(schedule),
         _measured_before(schedule),
         withdrawn_domains(schedule.in_force),
     )
@@ -300,7 +300,7 @@ def _measured_before(schedule: Schedule) -> List[Measured]:
     ]
 
 
-def _exhausted_domains(schedule: Schedule) -> List[str]:
+def exhausted_domains(schedule: Schedule) -> List[str]:
     """The domains that earlier stages closed because they had given all their rows."""
     names: List[str] = []
     for _, stage in schedule.in_force:

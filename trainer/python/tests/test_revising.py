@@ -1,5 +1,6 @@
 """Changes of a run under way: batches of another size and data passed over reach every sampler and dataset; folders are changed once and safely."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -8,8 +9,10 @@ from making import make_schedule, make_shards, write_run
 
 from headrace.errors import HeadraceError
 from headrace.lock import holding
+from headrace.losses import LossSum, make_report
+from headrace.mixture import PARTS
 from headrace.plan import Plan, add_served
-from headrace.revising import branch_run, end_at, resize, revise_run, skip
+from headrace.revising import OwnPolicy, branch_run, end_at, load_policy, own_mix, resize, revise_run, skip
 from headrace.sampler import Sampler
 from headrace.schedule import parse_schedule, read_schedule
 
@@ -131,3 +134,26 @@ def test_a_branch_shares_what_was_served_and_passes_over_what_the_other_run_held
         branch_run(run, 5, out)
     with pytest.raises(HeadraceError, match="branch at 15 or before"):
         branch_run(run, 16, str(tmp_path / "other"))
+
+
+def test_a_policy_of_ones_own_is_a_file_with_a_function(tmp_path, shards):
+    _, fingerprint = shards
+    schedule = schedule_of(fingerprint)
+    mine = tmp_path / "mine.py"
+    mine.write_text("def weights(state):\n    return {name: loss for name, loss in state['losses'].items()}\n")
+    policy = load_policy(mine)
+    report = make_report(6, "validation", {"a": LossSum(30, 10), "b": LossSum(10, 10)})
+    stage = own_mix(schedule, 8, report, policy, rails=None).stages[-1]
+    assert (stage.from_batch, stage.weights) == (8, (3 * PARTS // 4, PARTS // 4))
+    assert stage.cause["policy"] == {"name": "mine.py", "sha256": hashlib.sha256(mine.read_bytes()).hexdigest()}
+    assert (stage.cause["losses"], stage.cause["measuredAt"]) == ({"a": 3.0, "b": 1.0}, 6)
+    railed = own_mix(schedule, 8, report, OwnPolicy("p", "0", lambda state: {"a": 0, "b": 1})).stages[-1]
+    assert railed.cause["rails"] and railed.weights[1] == pytest.approx(0.6 * PARTS, rel=0.2)
+    for given in ({"a": 1}, {"a": 0, "b": 0}, {"a": -1, "b": 2}):
+        with pytest.raises(HeadraceError, match="ERR_WEIGHTS"):
+            own_mix(schedule, 8, report, OwnPolicy("p", "0", lambda state, given=given: given))
+    with pytest.raises(HeadraceError, match="measured at batch 6, after the batch 5"):
+        own_mix(schedule, 5, report, policy)
+    mine.write_text("x = 1\n")
+    with pytest.raises(HeadraceError, match=r"has no function `weights\(state\)`"):
+        load_policy(mine)
