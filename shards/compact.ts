@@ -17,6 +17,7 @@ import {
 import type { Gap } from "./gap.ts";
 import { SPLITS, type Split, type TokenShard } from "./manifest.ts";
 import { type ShardSchema, tokenArray, tokenBytes } from "./schema.ts";
+import { giveScratch, takeScratch } from "./scratch.ts";
 import { openSegment, type Segment, type SegmentBatch } from "./segment.ts";
 import { openShardWriter, type ShardWriter, shardMetadata } from "./writer.ts";
 
@@ -61,6 +62,8 @@ export async function compactDomain(compaction: Compaction): Promise<CompactedDo
   } catch (error) {
     for (const sink of sinks.values()) await sink.abort();
     throw error;
+  } finally {
+    for (const sink of sinks.values()) sink.close();
   }
   return {
     shards: SPLITS.flatMap((split) => sinks.get(split)?.written ?? []),
@@ -149,7 +152,8 @@ class ShardSink {
   #places = new Map<string, number>();
   #batch = 0;
   #filled = { documents: 0, tokens: 0 };
-  #columns: Columns;
+  readonly #memory: ArrayBuffer;
+  readonly #columns: Columns;
 
   constructor(compaction: Compaction, split: Split, plans: readonly ShardPlan[]) {
     this.#compaction = compaction;
@@ -161,7 +165,8 @@ class ShardSink {
       documents = Math.max(documents, batch.documents);
       tokens = Math.max(tokens, batch.tokens);
     }
-    this.#columns = columnsFor(compaction.schema, documents, tokens);
+    this.#memory = takeScratch(tokens * tokenBytes(compaction.schema.tokenType));
+    this.#columns = columnsFor(compaction.schema, documents, tokens, this.#memory);
   }
 
   async take(sources: readonly string[], batch: SegmentBatch, piece: Piece): Promise<void> {
@@ -180,6 +185,11 @@ class ShardSink {
 
   async abort(): Promise<void> {
     await this.#writer?.abort();
+  }
+
+  /** Nothing more will be taken. */
+  close(): void {
+    giveScratch(this.#memory);
   }
 
   get #plan(): ShardPlan {
@@ -246,10 +256,10 @@ interface Columns {
   readonly scores: readonly Float32Array[];
 }
 
-function columnsFor(schema: ShardSchema, documents: number, tokens: number): Columns {
+function columnsFor(schema: ShardSchema, documents: number, tokens: number, memory: ArrayBuffer): Columns {
   return {
     offsets: new Int32Array(documents + 1),
-    tokens: tokenArray(schema.tokenType, tokens),
+    tokens: tokenArray(schema.tokenType, tokens, memory),
     sources: new Int32Array(documents),
     lines: new Uint32Array(documents),
     scores: schema.filters.map(() => new Float32Array(documents)),

@@ -49,9 +49,10 @@ export function tokenBytes(tokenType: TokenType): 2 | 4 {
   return tokenType === "uint16" ? 2 : 4;
 }
 
-/** An array for `length` token ids. */
-export function tokenArray(tokenType: TokenType, length: number): TokenIds {
-  return tokenType === "uint16" ? new Uint16Array(length) : new Int32Array(length);
+/** An array for `length` token ids, in memory of its own or in the one that is given. */
+export function tokenArray(tokenType: TokenType, length: number, memory?: ArrayBuffer): TokenIds {
+  const Ids = tokenType === "uint16" ? Uint16Array : Int32Array;
+  return memory === undefined ? new Ids(length) : new Ids(memory, 0, length);
 }
 
 /** The Arrow columns of a schema, in file order (docs/format.md 1.1). Throws ERR_ARGUMENT where a filter's name is taken. */
