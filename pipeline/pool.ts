@@ -2,7 +2,8 @@
  * Jobs on worker threads: each worker takes the next job when it is free; results come back by job number, whatever the order of finishing.
  * The first failure stops the handing out; jobs under way end first, so what they committed stays.
  */
-import { extname } from "node:path";
+import { getCompileCacheDir } from "node:module";
+import { dirname, extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, HeadraceError } from "../core/errors.ts";
 
@@ -50,6 +51,7 @@ export async function runPool<Job, Result, Progress>(
     if (queue.length === 0) return;
     const worker = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
       workerData: options.setup,
+      env: environment(),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
     });
     try {
@@ -109,4 +111,11 @@ export async function runPool<Job, Result, Progress>(
   await Promise.all(Array.from({ length: Math.max(1, Math.min(options.workers, jobs.length)) }, serve));
   if (failure !== undefined) throw failure;
   return results;
+}
+
+/** The environment of a worker: ours, and where this process keeps compiled code, which a thread learns from there alone. */
+function environment(): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir();
+  // Node keeps the code of each of its versions in a folder of its own under the one that it was given.
+  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(folder) };
 }

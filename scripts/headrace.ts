@@ -16,6 +16,7 @@ import { evaluateFilter } from "./evaluate-filter.ts";
 import { exportShards } from "./export.ts";
 import { importTokens } from "./import.ts";
 import { inspect } from "./inspect.ts";
+import { keepCompiled } from "./keep-compiled.ts";
 import { ledger } from "./ledger.ts";
 import { moeConvert } from "./moe-convert.ts";
 import { pack } from "./pack.ts";
@@ -85,6 +86,7 @@ function version(): string {
 class UsageError extends Error {}
 
 try {
+  keepCompiled();
   await cli.parseAsync();
 } catch (error) {
   const code = (error as { readonly code?: unknown }).code;

@@ -172,3 +172,31 @@ test("a missing input is one line, status 1, and nothing is written", () => {
   ]);
   assert.deepEqual(readdirSync(folder), []);
 });
+
+test("compiled code is kept in the user's cache folder for the worker threads, and nowhere where that is turned off", () => {
+  const [corpus, cache] = [temporaryFolder(), temporaryFolder()];
+  writeFile(join(corpus, "c4.jsonl"), lineOf("Some text of a page.", "RedPajamaC4"));
+  const kept = (environment: Readonly<Record<string, string>>) => {
+    const run = spawnSync(
+      process.execPath,
+      [
+        join(ROOT, "scripts/headrace.ts"),
+        "build",
+        corpus,
+        "--out",
+        join(temporaryFolder(), "out"),
+        "--workers",
+        "1",
+      ],
+      {
+        encoding: "utf8",
+        env: { ...process.env, NODE_COMPILE_CACHE: "", XDG_CACHE_HOME: cache, ...environment },
+      },
+    );
+    assert.equal(run.status, 0, run.stderr);
+    return readdirSync(cache, { recursive: true }).length;
+  };
+  assert.equal(kept({ NODE_DISABLE_COMPILE_CACHE: "1" }), 0);
+  // The command's own modules are compiled before it can ask for anything; what is kept is the workers'.
+  assert.ok(kept({}) > 50);
+});
