@@ -28,6 +28,33 @@ export function progressOf(
   };
 }
 
+/**
+ * Adds steps up and passes their sum on at most every `milliseconds`, when a step comes; `rest` passes on what is left. A message wakes another
+ * thread, which costs more than what there is to say after half a megabyte.
+ */
+export function gathered(pass: (step: TaskProgress) => void, milliseconds: number) {
+  let sum: TaskProgress | null = null;
+  let passed = performance.now();
+  const rest = (): void => {
+    if (sum !== null) pass(sum);
+    sum = null;
+    passed = performance.now();
+  };
+  return {
+    add(step: TaskProgress): void {
+      sum = {
+        bytes: (sum?.bytes ?? 0) + step.bytes,
+        documents: (sum?.documents ?? 0) + step.documents,
+        tokens: (sum?.tokens ?? 0) + step.tokens,
+        dropped: (sum?.dropped ?? 0) + step.dropped,
+        quarantined: (sum?.quarantined ?? 0) + step.quarantined,
+      };
+      if (performance.now() - passed >= milliseconds) rest();
+    },
+    rest,
+  };
+}
+
 /** A finished task as one step. */
 export function taskTotals(account: Account): TaskProgress {
   const tokens = Object.values(account.domains).reduce(

@@ -9,7 +9,11 @@ import { Engine } from "./engine.ts";
 import { type FramePart, FrameWalker } from "./frames.ts";
 import { bytesPiece, damagePiece, type Piece } from "./pieces.ts";
 
-const OPTIONS = { chunkSize: 256 * 1024, params: { [constants.ZSTD_d_windowLogMax]: 31 } };
+const PARAMS = { [constants.ZSTD_d_windowLogMax]: 31 };
+/** Output of a frame that is decoded in one call, by the piece. */
+const WHOLE = { chunkSize: 256 * 1024, params: PARAMS };
+/** Five blocks of 128 KiB and a little: where a block ends with its buffer, the decoder is asked once more whether that was all. */
+const STREAM = { chunkSize: 5 * 128 * 1024 + 4096, params: PARAMS };
 /** A frame of at most so many stored bytes is decoded in one call, unless it decodes to more than SMALL_OUTPUT. */
 const SMALL_FRAME = 256 * 1024;
 const SMALL_OUTPUT = 8 * 1024 * 1024;
@@ -93,7 +97,7 @@ class Frame {
     const pieces: Piece[] = [];
     let damage: Decoded["damage"] = null;
     for (const part of this.#held) {
-      this.#engine ??= new Engine(createZstdDecompress(OPTIONS));
+      this.#engine ??= new Engine(createZstdDecompress(STREAM));
       const used = this.#engine.used;
       try {
         const buffers = await this.#engine.feed(part.bytes);
@@ -115,7 +119,7 @@ class Frame {
 function decodeWhole(parts: readonly FramePart[]): Buffer | null {
   try {
     const bytes = parts.length === 1 ? parts[0]!.bytes : Buffer.concat(parts.map((part) => part.bytes));
-    return zstdDecompressSync(bytes, { ...OPTIONS, maxOutputLength: SMALL_OUTPUT });
+    return zstdDecompressSync(bytes, { ...WHOLE, maxOutputLength: SMALL_OUTPUT });
   } catch {
     return null;
   }

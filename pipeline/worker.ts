@@ -7,6 +7,7 @@ import { type CompactJob, compactJob } from "./compaction.ts";
 import { type Curator, openCurator } from "./curator.ts";
 import type { Task } from "./plan.ts";
 import type { WorkerMessage, WorkerRequest } from "./pool.ts";
+import { gathered } from "./progress.ts";
 import { type ScanJob, scanOnce } from "./split.ts";
 import { runTask, type TaskProgress } from "./task.ts";
 import type { WorkSetup } from "./work.ts";
@@ -17,17 +18,19 @@ export type BuildJob =
   | { readonly kind: "scan"; readonly job: ScanJob }
   | { readonly kind: "compact"; readonly job: CompactJob };
 
+/** How often a job says how far it is: as often as a person sees. */
+const PROGRESS_MS = 100;
+
 const setup = workerData as WorkSetup;
 let curator: Promise<Curator> | undefined;
 
 parentPort?.on("message", async ({ job, payload }: WorkerRequest<BuildJob>) => {
   const post = (message: WorkerMessage<unknown, TaskProgress>) => parentPort?.postMessage(message);
   try {
-    post({
-      kind: "result",
-      job,
-      result: await run(payload, (progress) => post({ kind: "progress", job, progress })),
-    });
+    const steps = gathered((progress) => post({ kind: "progress", job, progress }), PROGRESS_MS);
+    const result = await run(payload, steps.add);
+    steps.rest();
+    post({ kind: "result", job, result });
   } catch (error) {
     const code = error instanceof HeadraceError ? error.code : null;
     post({
