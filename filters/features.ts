@@ -3,28 +3,11 @@
  * The text itself is not read (lengths come from the pieces), so documents can be scored again from shards.
  * What it gives up: whatever the class of a piece cannot tell is left to the weights of the ids, and word order is not seen at all.
  */
-import type { TokenIds } from "../core/document.ts";
 import { CLASS, CLASS_COUNT, type PieceTable } from "./classes.ts";
+import type { Counts, TokenCounter } from "./id-counts.ts";
+import { kernelCounter } from "./kernel-counter.ts";
 
-/** What the ids of a document come to. */
-export interface Counts {
-  readonly tokens: number;
-  /** Sum of the pieces' lengths, in UTF-16 units. */
-  readonly characters: number;
-  /** Ids by class of piece. */
-  readonly classes: Uint32Array;
-  /** Distinct ids in order of first use, and the level of each: floor(log2 of how often it occurs) + 1. */
-  readonly ids: Int32Array;
-  readonly levels: Uint8Array;
-  readonly distinct: number;
-  /** For each table of weights, the sum over distinct ids of level x weight. Exact below 2^53. */
-  readonly sums: readonly number[];
-  /** Sum of level squared over distinct ids. */
-  readonly squares: number;
-  /** Lines that hold something, and the ids of the longest. */
-  readonly lines: number;
-  readonly longestLine: number;
-}
+export type { Counts } from "./id-counts.ts";
 
 /** Marks the counter of an id whose piece is a newline, far above any count, so that one look-up tells both. */
 const NEWLINE = 2 ** 30;
@@ -34,21 +17,29 @@ export const COUNTER_TABLES = 3;
 
 /**
  * A counter of a vocabulary's ids, which also adds up to three tables of weights (one entry an id, |weight| <= 2^24).
- * Its result lives in scratch memory that the next call overwrites; not for two threads.
+ * Its result lives in scratch memory that the next call overwrites; not for two threads. It runs in WebAssembly where there is some.
  */
-export function tokenCounter(
-  { classes: classOf, lengths }: PieceTable,
-  weights: readonly Int32Array[] = [],
-): (tokens: TokenIds, count: number) => Counts {
+export function tokenCounter(pieces: PieceTable, weights: readonly Int32Array[] = []): TokenCounter {
+  const { seen, records } = counterTables(pieces, weights);
+  return kernelCounter(seen, records) ?? plainCounter(pieces, weights);
+}
+
+/** What the count of each id begins with, and one record an id: class and length of its piece, then its weights. A distinct id touches one cache line there, not one a table. */
+function counterTables({ classes: classOf, lengths }: PieceTable, weights: readonly Int32Array[]) {
   const seen = Int32Array.from(classOf, (kind) => (kind === CLASS.newline ? NEWLINE : 0));
-  // One record an id: class and length of its piece, then its weights. A distinct id touches one cache line here, not one a table.
   const records = new Int32Array(4 * classOf.length);
   classOf.forEach((kind, id) => {
     records.set([kind + 256 * lengths[id]!, ...weights.map((table) => table[id]!)], 4 * id);
   });
+  return { seen, records };
+}
+
+/** The counter in plain TypeScript: the checking twin of the kernel, and what runs where there is none. */
+export function plainCounter(pieces: PieceTable, weights: readonly Int32Array[] = []): TokenCounter {
+  const { seen, records } = counterTables(pieces, weights);
   const classes = new Uint32Array(CLASS_COUNT);
-  const ids = new Int32Array(classOf.length + 1);
-  const levels = new Uint8Array(classOf.length + 1);
+  const ids = new Int32Array(seen.length + 1);
+  const levels = new Uint8Array(seen.length + 1);
   return (tokens, count) => {
     let distinct = 0;
     let lines = 0;

@@ -1,5 +1,5 @@
 /**
- * `npm run kernel`: compiles what is written in AssemblyScript (the tokenizer kernel, the JSON scanner, the rule sets' kernel) to WebAssembly and
+ * `npm run kernel`: compiles what is written in AssemblyScript (the tokenizer kernel, the JSON scanner, the counter of ids, the rule sets' kernel) to WebAssembly and
  * writes it, as base64, to modules that are committed, so that nobody who installs the package needs a compiler.
  * `--check` writes nothing and ends with 1 when a committed module is not what its source compiles to.
  */
@@ -25,6 +25,13 @@ const MODULES = [
     entry: "scan.ts",
     target: "pipeline/json-kernel-module.ts",
     constant: "JSON_KERNEL_BASE64",
+  },
+  {
+    what: "The counter of ids",
+    source: "filters/count-kernel",
+    entry: "count.ts",
+    target: "filters/count-kernel-module.ts",
+    constant: "COUNT_KERNEL_BASE64",
   },
   {
     what: "The rule sets' kernel",

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { pieceTable } from "../../filters/classes.ts";
-import { MEASURES, tokenCounter } from "../../filters/features.ts";
+import { type Counts, MEASURES, plainCounter, tokenCounter } from "../../filters/features.ts";
+import { kernelCounter } from "../../filters/kernel-counter.ts";
 
 const PIECES = [" the", " house", "\n", ".", "!", " you", "(", "s", " BUY", "/"];
 const [THE, HOUSE, NEWLINE, PERIOD, BANG, YOU, BRACKET, S, BUY, SLASH] = PIECES.keys();
@@ -65,4 +67,42 @@ test("code needs both its marks and its newlines", () => {
   assert.equal(MEASURES.code(counted(BRACKET, SLASH, BRACKET, SLASH)), 0);
   assert.equal(MEASURES.code(counted(THE, NEWLINE, THE, NEWLINE)), 0);
   assert.equal(MEASURES.code(counted(BRACKET, SLASH, NEWLINE, THE)), 512);
+});
+
+test("the counter in WebAssembly has the counts of the plain one, for ids of 16 and 32 bits and more than it takes at a time", () => {
+  const pieces = pieceTable(Array.from({ length: 3_000 }, (_, id) => (id % 7 === 3 ? "\n" : ` piece${id}`)));
+  const weights = [1, -1, 7].map((sign) =>
+    Int32Array.from({ length: 3_000 }, (_, id) => sign * ((id * 7_919) % 2 ** 24)),
+  );
+  assert.notEqual(kernelCounter(new Int32Array(1), new Int32Array(4)), null, "WebAssembly runs here");
+  const [plain, kernel] = [plainCounter(pieces, weights), tokenCounter(pieces, weights)];
+  const seen = ({ ids, levels, distinct, classes, ...rest }: Counts) => ({
+    ...rest,
+    distinct,
+    ids: [...ids.subarray(0, distinct)],
+    levels: [...levels.subarray(0, distinct)],
+    classes: [...classes],
+  });
+  const id = fc.oneof(fc.nat(2_999), fc.constantFrom(3, 10, 17, 5));
+  fc.assert(
+    fc.property(fc.array(id, { maxLength: 400 }), fc.nat(400), fc.boolean(), (list, end, wide) => {
+      const tokens = wide ? Int32Array.from(list) : Uint16Array.from(list);
+      const count = Math.min(end, list.length);
+      assert.deepEqual(seen(kernel(tokens, count)), seen(plain(tokens, count)));
+    }),
+  );
+  for (const Ids of [Uint16Array, Int32Array]) {
+    const long = new Ids(200_000).map((_, i) => (i * i + (i >> 9)) % 3_000);
+    assert.deepEqual(seen(kernel(long, long.length)), seen(plain(long, long.length)));
+  }
+});
+
+test("an id of another vocabulary writes over nothing", () => {
+  const pieces = pieceTable(PIECES);
+  const weights = [Int32Array.from(PIECES, (_, id) => id)];
+  const [counter, fresh] = [tokenCounter(pieces, weights), tokenCounter(pieces, weights)];
+  counter(Uint16Array.of(65_535, 40_000, 10), 3);
+  counter(Int32Array.of(2 ** 31 - 1, 100_000), 2);
+  const tokens = Uint16Array.of(THE!, HOUSE!, NEWLINE!, HOUSE!);
+  assert.deepEqual(counter(tokens, 4).sums, fresh(tokens, 4).sums);
 });
