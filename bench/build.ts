@@ -3,13 +3,14 @@
  * classifier, tokenizing) and `rules` (the same with the rule sets of Gopher and C4). Then two workers beside a loop that needs no memory, the
  * parts of our build by themselves, and what the rate means for 627 B tokens. One run; repeats are interleaved; verdicts go by CPU time.
  *
- *   node bench/build.ts [--setups classifier,rules] [--tools headrace,datatrove,dolma] [--repeats 1] [--copies 6] [--parts 1,4]
+ *   node bench/build.ts [--setups classifier,rules] [--tools headrace,datatrove,dolma] [--repeats 1] [--copies 24] [--parts 2,0.25]
  *                       [--peers DIR] [--tokenizer FILE] [--skip workers,stages] [--json]
  *
- * Text: the shared sample (../shared or $HEADRACE_SHARED). Peers get every --parts-th document of it (a number for each set-up), ours --copies
- * copies of the whole, all but the first with new words in them, so that no cache has seen the text; a row says what ours does with the peers' part alone, its start included.
- * What a long run pays once (process, imports, models, tokenizer) is measured on few documents with the same command and taken off, wall and
- * CPU, for every tool; ours keeps its compiler's warming up. Calibration is made before. DIR (or $HEADRACE_PEERS) holds the peers' virtual
+ * Text: --copies copies of the shared sample (../shared or $HEADRACE_SHARED), 9.8 MB each, all but the first with new words in them, so that no
+ * cache has seen the text: 236 MB, three copies a file. That is the build that verdicts go by; a row says what the first six copies alone do, and one what
+ * the peers' part does with ours, its start included. Peers get --parts copies (a number for each set-up; below 1 every so-manieth document): their rates do not grow with it.
+ * What a run pays once (process, imports, models, tokenizer) is measured on few documents with the same command and taken off, wall and
+ * CPU, for every tool (ours keeps compiled code between runs, as the command does); the table says what share of the run that was. Ours keeps its compiler's warming up. Calibration is made before. DIR (or $HEADRACE_PEERS) holds the peers' virtual
  * environments (venv: datatrove 0.10.1, venv-dolma: dolma 1.2.1) and ft/small.bin, a fastText model; FILE is LLaMA-2's tokenizer.json.
  */
 import { spawnSync } from "node:child_process";
@@ -25,8 +26,10 @@ import { measureStages, type Stage } from "./stages.ts";
 import { verdict } from "./statistics.ts";
 import { corpusFiles, recordsOf, shared } from "./texts.ts";
 
-/** Every so-manieth document is enough to start everything. */
-const START_STEP = 400;
+/** Copies of the sample that are enough to start everything, that a file of ours has, and that make a short build. */
+const START_COPIES = 1 / 400;
+const FILE_COPIES = 3;
+const SHORT_COPIES = 6;
 /** SlimPajama with LLaMA's tokenizer: 627 B tokens (its dataset card). */
 const CORPUS_TOKENS = 627e9;
 const CORES = 64;
@@ -35,8 +38,8 @@ const { values } = parseArgs({
     setups: { type: "string", default: Object.keys(SETUPS).join() },
     tools: { type: "string", default: ["headrace", ...Object.keys(PEERS)].join() },
     repeats: { type: "string", default: "1" },
-    copies: { type: "string", default: "6" },
-    parts: { type: "string", default: "1,4" },
+    copies: { type: "string", default: "24" },
+    parts: { type: "string", default: "2,0.25" },
     peers: { type: "string", default: process.env["HEADRACE_PEERS"] ?? "" },
     tokenizer: { type: "string", default: join(shared, "data/redpajama-sample/tokenizer.json") },
     skip: { type: "string", default: "" },
@@ -58,9 +61,10 @@ async function compare(): Promise<void> {
     const setups = values.setups.split(",");
     const unknown = setups.find((setup) => SETUPS[setup] === undefined);
     if (unknown !== undefined) throw new Error(`set-up ${unknown} is none of ${Object.keys(SETUPS).join()}`);
-    const whole = writeCopies(join(folder, "whole"), records, Number(values.copies));
-    const start = writePart(join(folder, "start"), records, START_STEP);
-    const steps = values.parts.split(",").map(Number);
+    const whole = writeCopies(join(folder, "whole"), records, Number(values.copies), FILE_COPIES);
+    const short = writeCopies(join(folder, "short"), records, SHORT_COPIES, FILE_COPIES);
+    const start = writePart(join(folder, "start"), records, START_COPIES);
+    const parts = values.parts.split(",").map(Number);
     const bench = new PipelineBench({
       folder,
       start,
@@ -72,16 +76,16 @@ async function compare(): Promise<void> {
     });
     const skip = values.skip.split(",");
     for (const [i, setup] of setups.entries()) {
-      const part = writePart(join(folder, `part-${setup}`), records, steps[i % steps.length]!);
+      const part = writePart(join(folder, `part-${setup}`), records, parts[i % parts.length]!);
       const calibration = await calibrateBuild(
         join(folder, `${setup}.json`),
         whole.folder,
         SETUPS[setup]!.filters,
       );
-      await bench.measure(setup, calibration, whole, part, !skip.includes("workers"));
+      await bench.measure(setup, calibration, { whole, short, part }, !skip.includes("workers"));
     }
-    const stages = skip.includes("stages") ? [] : stagesOf(whole.folder);
-    print(bench, stages, whole);
+    const stages = skip.includes("stages") ? [] : stagesOf(short.folder);
+    print(bench, stages, short);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -143,7 +147,7 @@ function verdictsOf({ rows, speedups }: PipelineBench): readonly string[] {
   return lines;
 }
 
-function print(bench: PipelineBench, stages: readonly Stage[], whole: Corpus): void {
+function print(bench: PipelineBench, stages: readonly Stage[], staged: Corpus): void {
   const { rows, speedups, left } = bench;
   const verdicts = verdictsOf(bench);
   const estimates = rows.filter(({ tool }) => tool === "headrace").map((row) => extrapolated(row, speedups));
@@ -164,7 +168,16 @@ function print(bench: PipelineBench, stages: readonly Stage[], whole: Corpus): v
   console.log(`.jsonl.zst to token shards, one worker, start taken off; ${process.version}`);
   console.log(
     table([
-      ["set-up", "tool", "text MB", "MB/s (by CPU)", "ours/theirs by CPU", "start s", "peak MB", "tokens"],
+      [
+        "set-up",
+        "tool",
+        "text MB",
+        "MB/s (by CPU)",
+        "ours/theirs by CPU",
+        "start s (% of CPU)",
+        "peak MB",
+        "tokens",
+      ],
       ...rows.map((row) => {
         const ours = rows.find(({ setup, tool }) => setup === row.setup && tool === "headrace");
         return [
@@ -173,7 +186,7 @@ function print(bench: PipelineBench, stages: readonly Stage[], whole: Corpus): v
           row.megabytes.toFixed(1),
           `${row.byWall.toFixed(2)} (${row.byCpu.toFixed(2)})`,
           ours === undefined || row.tool.startsWith("headrace") ? "" : (ours.byCpu / row.byCpu).toFixed(1),
-          row.startSeconds.toFixed(2),
+          `${row.startSeconds.toFixed(2)} (${(100 * row.startShare).toFixed(0)} %)`,
           row.peakMegabytes.toFixed(0),
           String(row.tokens),
         ];
@@ -182,8 +195,8 @@ function print(bench: PipelineBench, stages: readonly Stage[], whole: Corpus): v
   );
   for (const [tool, reason] of left) console.log(`left out: ${tool}: ${reason}`);
   if (stages.length > 0) {
-    console.log(`\nour parts by themselves, ${whole.megabytes.toFixed(1)} MB of text, one thread`);
-    const rate = (seconds: number) => (whole.megabytes / seconds).toFixed(1);
+    console.log(`\nour parts by themselves, ${staged.megabytes.toFixed(1)} MB of text, one thread`);
+    const rate = (seconds: number) => (staged.megabytes / seconds).toFixed(1);
     console.log(
       table([
         ["part", "MB/s (by CPU)", "seconds of CPU"],

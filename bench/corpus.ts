@@ -42,12 +42,22 @@ export function writeCopies(
   return { folder, documents: records.length * copies, megabytes };
 }
 
-/** Writes every `step`-th record as one file in the form that all tools read, and once more as `.gz` for the one that opens no `.zst`. */
-export function writePart(folder: string, records: readonly CorpusRecord[], step: number): Corpus {
+/**
+ * Writes `copies` of the records, all but the first varied, as one file in the form that all tools read, and once more as `.gz` for the one that
+ * opens no `.zst`; of less than one copy every so-manieth record.
+ */
+export function writePart(folder: string, records: readonly CorpusRecord[], copies: number): Corpus {
   const documents = join(folder, "documents");
   mkdirSync(documents, { recursive: true });
-  const some = records
-    .filter((_, i) => i % step === 0)
+  const step = Math.max(1, Math.round(1 / copies));
+  const vary = variedCopies(
+    records.map(({ text }) => text),
+    SEED,
+  );
+  const some = Array.from({ length: Math.max(1, Math.round(copies)) }, (_, copy) =>
+    records.filter((_, i) => i % step === 0).map((record) => ({ ...record, text: vary(record.text, copy) })),
+  )
+    .flat()
     .map((record, i) => ({
       id: String(i),
       source: record.meta.redpajama_set_name,

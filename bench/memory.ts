@@ -5,12 +5,13 @@
  *   node bench/memory.ts [--copies 21] [--per-file 7] [--times 10] [--workers 1,2] [--filters ads,fluency] [--svg docs/memory.svg] [--json]
  *
  * Text: --copies varied copies of the shared sample (../shared or $HEADRACE_SHARED), 9.8 MB each, --per-file of them a file, and every file
- * --times times: far more different words than the tokenizer's cache has places before anything comes again. Linux only: it reads /proc.
+ * --times times: far more different words than the tokenizer's cache has places before anything comes again. Compiled code is kept between the builds,
+ * so that all but the first run what the package has, without the stripping of types. Linux only: it reads /proc.
  */
 import { fork } from "node:child_process";
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type BuildOptions, build } from "../pipeline/index.ts";
 import { calibrateBuild } from "./calibration.ts";
@@ -96,7 +97,9 @@ async function measure(): Promise<void> {
 
 /** Runs a build in a process of its own and samples it. Throws where it fails. */
 function watchBuild(options: BuildOptions, textMegabytes: number): Promise<Watched> {
-  const child = fork(import.meta.filename, ["--child", JSON.stringify(options)]);
+  const child = fork(import.meta.filename, ["--child", JSON.stringify(options)], {
+    env: { ...process.env, NODE_COMPILE_CACHE: join(dirname(options.out), "compiled") },
+  });
   const started = performance.now();
   const stored = storedBytes(options.inputs[0]!);
   const points: [number, number][] = [];

@@ -28,6 +28,8 @@ export interface Row {
   readonly byWall: number;
   readonly byCpu: number;
   readonly startSeconds: number;
+  /** What part of a run's CPU time its start was. */
+  readonly startShare: number;
   readonly peakMegabytes: number;
   readonly tokens: number;
 }
@@ -57,6 +59,14 @@ const STARTS = 2;
 const LEAST = 0.1;
 const SPIN_ROUNDS = 1.5e9;
 const OUR_PART = "headrace, peers' part, with its start";
+const OUR_SHORT = "headrace, a short build";
+
+/** What is built: ours, a short build of ours, and what the peers get. */
+export interface Texts {
+  readonly whole: Corpus;
+  readonly short: Corpus;
+  readonly part: Corpus;
+}
 
 /** What to measure with. */
 export interface PipelineOptions {
@@ -89,16 +99,17 @@ export class PipelineBench {
   async measure(
     setup: string,
     calibration: string,
-    whole: Corpus,
-    part: Corpus,
+    { whole, short, part }: Texts,
     two: boolean,
   ): Promise<void> {
+    const folders: readonly Corpus[] = [whole, short];
     const ours = (corpus: Corpus, workers: number) => () =>
-      this.#ours(setup, calibration, corpus === whole ? whole.folder : fileOf(corpus), workers);
+      this.#ours(setup, calibration, folders.includes(corpus) ? corpus.folder : fileOf(corpus), workers);
     const jobs = new Map<string, { readonly corpus: Corpus; run(corpus: Corpus): Run | string }>();
     for (const tool of this.#options.tools)
       if (tool === "headrace") {
         jobs.set(tool, { corpus: whole, run: (corpus) => ours(corpus, 1)() });
+        jobs.set(OUR_SHORT, { corpus: short, run: (corpus) => ours(corpus, 1)() });
         jobs.set(OUR_PART, { corpus: part, run: (corpus) => ours(corpus, 1)() });
       } else jobs.set(tool, { corpus: part, run: (corpus) => this.#peer(tool, setup, corpus) });
     const starts = new Map<string, Run>();
@@ -162,7 +173,9 @@ export class PipelineBench {
       calibration,
       workers,
     };
-    return timed(process.execPath, [this.#options.child, "--child", JSON.stringify(options)]);
+    return timed(process.execPath, [this.#options.child, "--child", JSON.stringify(options)], {
+      NODE_COMPILE_CACHE: join(this.#options.folder, "compiled"),
+    });
   }
 
   #peer(tool: string, setup: string, corpus: Corpus): Run | string {
@@ -193,9 +206,17 @@ function fileOf({ folder }: Corpus): string {
 }
 
 /** Runs a command that prints a Run without its wall time; or why it failed. */
-function timed(command: string, args: readonly string[]): Run | string {
+function timed(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Run | string {
   const started = performance.now();
-  const run = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 28 });
+  const run = spawnSync(command, args, {
+    encoding: "utf8",
+    maxBuffer: 2 ** 28,
+    env: { ...process.env, ...environment },
+  });
   const wallSeconds = (performance.now() - started) / 1000;
   if (run.status === 0)
     return {
@@ -240,6 +261,7 @@ function rowOf(
     byWall: rate((run) => run.wallSeconds),
     byCpu: rate((run) => run.cpuSeconds),
     startSeconds: start.wallSeconds,
+    startShare: start.cpuSeconds / median(runs.map((run) => run.cpuSeconds)),
     peakMegabytes: Math.max(...runs.map((run) => run.peakMegabytes)),
     tokens: runs[0]!.tokens,
   };
