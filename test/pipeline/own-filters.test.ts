@@ -61,11 +61,16 @@ writeFileSync(
 );
 const blocked = join(root, "blocked.txt");
 writeFileSync(blocked, "site1.com\n");
+const evaluation = join(root, "evaluation.txt");
+writeFileSync(evaluation, `${textOf(3, 12)}\n`);
 const OWN = [
   `mine=${mine}`,
   "short=length:words:low,cut=20",
   "money=regex:free|price,flags=i",
   `bad=url-domains:${blocked}`,
+  `book=${join(ROOT, "fixtures/own/fasttext/pruned.ftz")}:low,label=RedPajamaBook`,
+  `ppl=${join(ROOT, "fixtures/own/ngram/trigrams.arpa")}:high`,
+  `seen=contamination:${evaluation},n=4,least=4`,
 ];
 const OPTIONS = {
   inputs: [corpus],
@@ -91,6 +96,9 @@ test("filters of one's own drop exactly what they flag; a document on which one 
     short: byShort.length,
     money: 0,
     bad: byBad.length,
+    book: 0,
+    ppl: 0,
+    seen: 0,
   });
   assert.deepEqual([report.read, report.quarantined], [800, 2]);
   assert.deepEqual(
@@ -177,7 +185,11 @@ test("score gives the columns and what made them, and names what has none", asyn
   const scored = lines.filter((line) => line.kind === "scores");
   assert.deepEqual([scored.length, lines.filter(({ kind }) => kind === "quarantined").length], [198, 2]);
   const { scores, why } = scored[1]!;
-  assert.deepEqual(Object.keys(scores), ["mine", "short", "money", "bad", "loud"]);
+  assert.deepEqual(Object.keys(scores), ["mine", "short", "money", "bad", "book", "ppl", "seen", "loud"]);
+  assert.ok(scores["book"]! > 0 && scores["book"]! < 1 && scores["ppl"]! > 1);
+  const marked = scored.filter((line) => line.scores["seen"]! > 0);
+  assert.ok(marked.length > 0 && marked.some(({ line }) => line === 4));
+  assert.match(marked[0]!.why!["seen"]![0]!, /evaluation\.txt:1: \w+ \w+ \w+ \w+$/);
   assert.deepEqual(why?.["short"], [`${documents[1]!.text.split(" ").length} words`]);
 });
 
