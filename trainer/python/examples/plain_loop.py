@@ -3,7 +3,8 @@
     headrace begin shards --out run --policy dynamic-uniform --reference reference.json --row 512 --batch 64 --tokens 10M --every 1M --lag 4
     torchrun --nproc-per-node 4 plain_loop.py run shards --micro-batch 4
 
-One process or many: every rank plans its own rows, rank 0 appends the stage, and the others find it in the run folder (a shared one). `--lag` is at
+One process or many: every rank plans its own rows, rank 0 appends the stage, the others find it in the run folder (a shared one) and check its hash; a rank that
+hangs for ten minutes is named, and the job ends. `--lag` is at
 least what is fetched ahead of a report: here the batches that the workers hold. The model is a token's own logits, so that it runs anywhere.
 """
 
@@ -16,8 +17,10 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-from headrace import DomainLosses, next_report, read_manifest, read_schedule, reweight
+from headrace import DomainLosses, read_manifest, read_schedule
+from headrace.boundary import Boundary
 from headrace.torch_data import StepDataset, StepLoader
+from headrace.torch_group import group_of_process
 
 
 def main() -> None:
@@ -38,6 +41,7 @@ def main() -> None:
     dataset = StepDataset(options.run, options.shards, rank, world, options.micro_batch)
     loader = StepLoader(dataset, num_workers=options.workers)
     losses = DomainLosses(dataset.domains)
+    boundary = Boundary(options.run, group_of_process(), stall_seconds=600)
     checkpoint = os.path.join(options.run, "checkpoints", "plain.pt")
     if os.path.exists(checkpoint):
         saved = torch.load(checkpoint, weights_only=True)
@@ -58,19 +62,20 @@ def main() -> None:
         optimizer.zero_grad()
 
         served = step["batch"] + 1
-        if served == next_report(read_schedule(options.run)):
+        boundary.acknowledge(step["batch"])
+        if boundary.due(served):
             if world > 1:
                 dist.all_reduce(torch.from_numpy(losses.sums))
-            report = losses.report(served)
+            boundary.report(losses.report(served))
+        if boundary.measured(served):
+            losses.sums[:] = 0  # also where it was reported before a kill
             if rank == 0:
                 torch.save({"model": model.state_dict(), "data": loader.state_dict()}, f"{checkpoint}.tmp")
                 os.replace(f"{checkpoint}.tmp", checkpoint)
-                reweight(options.run, report)
-            if world > 1:
-                dist.barrier()
         if served == options.until:
             break
 
+    boundary.close()
     if rank == 0:
         print(f"{read_schedule(options.run).hash} {model.weight.detach().double().sum():.9f}")
     if world > 1:

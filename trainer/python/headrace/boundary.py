@@ -15,6 +15,7 @@ from .loop import Group
 from .losses import Report, mean_losses, newest_losses, recorded_report
 from .metrics import Metrics
 from .plan import Plan
+from .ranks import Watch
 from .reweighting import lag_of, next_report, reweight
 from .schedule import PathLike, Schedule, read_schedule
 from .served import ServedLog
@@ -36,9 +37,11 @@ class Boundary:
         group: Optional[Group] = None,
         wait_seconds: float = 60,
         metrics: Optional[Mapping[str, Any]] = None,
+        stall_seconds: Optional[float] = None,
     ) -> None:
         """Reads the run folder; every rank takes the stages that rank 0 sees. `wait_seconds` is how long a shared folder may take to show a stage.
         `metrics` are options of `Metrics` (`tensorboard`, `prometheus`, `seconds`); rank 0 writes them.
+        `stall_seconds` without a batch end the job with the ranks named that hold it up (`Watch`, over torch.distributed); None: nobody watches.
 
         Raises ERR_INPUT, ERR_PARSE, ERR_SCHEDULE when ranks see other runs.
         """
@@ -58,6 +61,8 @@ class Boundary:
         self._metrics: Optional[Metrics] = None
         if self.group.rank == 0:
             self._metrics = Metrics(self.run, newest_losses(self.run), **(metrics or {}))
+
+        self._watch = Watch.of(self.group, stall_seconds)
 
     @property
     def lag(self) -> Optional[int]:
@@ -91,6 +96,8 @@ class Boundary:
 
     def acknowledge(self, batch: int, durable: bool = False, loss: Optional[float] = None) -> None:
         """Writes the line of a batch that was trained on, from the plan; lines that are missing before it too. `durable` flushes it, `loss` is shown."""
+        if self._watch is not None:
+            self._watch.at(batch + 1)
         if self.group.rank != 0:
             return
         if self._log is None:
@@ -119,6 +126,8 @@ class Boundary:
 
     def close(self) -> None:
         """Closes the served log and writes the last numbers."""
+        if self._watch is not None:
+            self._watch.close()
         if self._metrics is not None:
             self._metrics.close()
         if self._log is not None:

@@ -39,15 +39,18 @@ class RunCallback(TrainerCallback, ExportableState):
         losses: str = "validation",
         rows_at_once: int = 8,
         metrics: Optional[Dict[str, Any]] = None,
+        stall_seconds: Optional[float] = None,
     ) -> None:
         """`losses` says which are reported: `validation` (measured here on the shards' validation split, `rows_at_once` rows a forward) or
-        `training` (of the rows trained on since the last report; costs a second cross entropy of each micro-batch's logits). `metrics` are options of `Metrics`."""
+        `training` (of the rows trained on since the last report; costs a second cross entropy of each micro-batch's logits). `metrics` are options of `Metrics`;
+        `stall_seconds` without a batch end a job of several ranks with the one named that holds it up (`Watch`)."""
         if losses not in ("validation", "training"):
             raise HeadraceError("ERR_ARGUMENT", f'losses is "{losses}"; report "validation" or "training" losses')
         self.run, self.shards = os.fspath(run), os.fspath(shards)
         self.losses = losses
         self.rows_at_once = rows_at_once
         self.metrics = metrics
+        self.stall_seconds = stall_seconds
         self.saved: Optional[Dict[str, Any]] = None
         """What the checkpoint in hand holds: batch, stages, hash, and the training losses since the last report."""
         self._boundary: Optional[Boundary] = None
@@ -64,6 +67,7 @@ class RunCallback(TrainerCallback, ExportableState):
                 "losses": self.losses,
                 "rows_at_once": self.rows_at_once,
                 "metrics": self.metrics,
+                "stall_seconds": self.stall_seconds,
             },
             "attributes": {"saved": self.saved},
         }
@@ -71,7 +75,9 @@ class RunCallback(TrainerCallback, ExportableState):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Checks that what `Trainer` will do is the run, and takes up where a checkpoint stands."""
         served = state.global_step
-        self._boundary = boundary = Boundary(self.run, group_of_process(), metrics=self.metrics)
+        self._boundary = boundary = Boundary(
+            self.run, group_of_process(), metrics=self.metrics, stall_seconds=self.stall_seconds
+        )
         header = boundary.schedule.header
         self._sampler = Sampler(
             self.run, self.shards, boundary.group.rank, boundary.group.world,

@@ -86,14 +86,17 @@ class RunCallback(pl.Callback):
         logits: Optional[Callable[[Any, Any], Any]] = None,
         rows_at_once: int = 8,
         metrics: Optional[Dict[str, Any]] = None,
+        stall_seconds: Optional[float] = None,
     ) -> None:
         """`losses`: `validation` measures on the shards' validation split with `logits(module, ids)`, by default what the module gives for ids (or its `.logits`);
-        `training` takes `nats` (rows,) and `tokens` (a number or one a row) from the dict that `training_step` returns. `metrics` are options of `Metrics`."""
+        `training` takes `nats` (rows,) and `tokens` (a number or one a row) from the dict that `training_step` returns. `metrics` are options of `Metrics`;
+        `stall_seconds` without a batch end a job of several ranks with the one named that holds it up (`Watch`)."""
         if losses not in ("validation", "training"):
             raise HeadraceError("ERR_ARGUMENT", f'losses is "{losses}"; report "validation" or "training" losses')
         self.losses = losses
         self.rows_at_once = rows_at_once
         self.metrics = metrics
+        self.stall_seconds = stall_seconds
         self._logits = logits or _logits_of
         self._boundary: Optional[Boundary] = None
         self._saved: Optional[Dict[str, Any]] = None
@@ -104,7 +107,9 @@ class RunCallback(pl.Callback):
         if not isinstance(data, RunData):
             raise HeadraceError("ERR_ARGUMENT", "the trainer has no RunData; call fit(model, datamodule=RunData(...))")
         self._shards = data.shards
-        self._boundary = boundary = Boundary(data.run, group_of_process(), metrics=self.metrics)
+        self._boundary = boundary = Boundary(
+            data.run, group_of_process(), metrics=self.metrics, stall_seconds=self.stall_seconds
+        )
         header = boundary.schedule.header
         lag = boundary.lag
         if lag is not None and lag < LOOK_AHEAD:
