@@ -1,7 +1,7 @@
 /**
  * A back-off n-gram model in memory: every n-gram is a node under the n-gram of its words but the last, found by (parent, word), so look-ups
  * are exact. log10 p(w | h) = log10 p of the longest n-gram of h that ends in w, plus the back-off weights of all longer ends of h that are
- * there (as in SRILM and KenLM). About 30 bytes an n-gram and the words' strings.
+ * there (as in SRILM and KenLM). 32 to 64 bytes an n-gram, and the words' strings.
  */
 
 /** The parent of single words. */
