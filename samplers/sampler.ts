@@ -1,10 +1,10 @@
 /**
  * Shards and a schedule in, batches out. Batch k is a pure function of both, so a sampler has nothing to save but where it stands.
  * It reads the rows of its own rank from the shards by position; past the decided part it waits for a stage, or throws if asked to,
- * and never guesses. Gives up on prefetching: the plan is known ahead, so whoever trains can call `batch` as early as it likes.
+ * and never guesses. The plan is known ahead, so whoever trains can call `batch` as early as it likes; the iterator reads ahead if asked to.
  */
 import { watch } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { TokenIds } from "../core/document.ts";
 import { HeadraceError } from "../core/errors.ts";
 import { type FilePool, openFilePool } from "../shards/files.ts";
@@ -42,6 +42,11 @@ export interface SamplerOptions {
   readonly waitSeconds?: number;
   /** What `lossMask` masks beside padding and a row's first token. */
   readonly mask?: LossMaskOptions;
+  /**
+   * Decided batches that the iterator reads ahead, while whoever takes them waits for something else; default 0, and never more than so many are held.
+   * They are dropped when the schedule is extended, since a stage may change what comes.
+   */
+  readonly prefetch?: number;
   /** Where the iterator begins, default 0; or a state from `state()`, which the schedule must extend. */
   readonly from?: number | SamplerState;
 }
@@ -124,7 +129,9 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
   if (typeof from === "object") requireExtends(schedule, from);
 
   const names = header.domains.map(({ name }) => name);
-  const { mask = {} } = options;
+  const { mask = {}, prefetch = 0 } = options;
+  /** Batches that are read before they are asked for. */
+  const ahead = new Map<number, Promise<SampleBatch>>();
   const within = mask.withinDocuments ?? header.packing === "packed";
   checkRanges(mask.ranges, names);
   const keys = servedKeys(names);
@@ -143,6 +150,23 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
     requireWorld(options, longer);
     schedule = longer;
     plan = openPlan(longer);
+    ahead.clear();
+  }
+
+  /** Begins to read what the iterator will give next. A turn of the event loop lies before each, so that they do not hold up who has just been given one. */
+  function readAhead(): void {
+    const until = Math.min(next + prefetch, plan.end().batch);
+    for (let k = next; k < until; k++) {
+      if (ahead.has(k)) continue;
+      const earlier = ahead.get(k - 1);
+      const reading = Promise.resolve(earlier)
+        .catch(() => {})
+        .then(() => nextTurn())
+        .then(() => read(k));
+      // Whoever comes to the batch is told; one that is dropped tells nobody.
+      reading.catch(() => {});
+      ahead.set(k, reading);
+    }
   }
 
   async function requireDecided(k: number): Promise<void> {
@@ -160,9 +184,15 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
   }
 
   async function batch(k: number): Promise<SampleBatch> {
+    const served = await read(k);
+    given = Math.max(given, k + 1);
+    return served;
+  }
+
+  /** A batch that may never be given to anybody. */
+  async function read(k: number): Promise<SampleBatch> {
     await requireDecided(k);
     const positions = rankShare(options, plan.batchRows(k), header.batchRows);
-    given = Math.max(given, k + 1);
     const { stage, domains, epochs, rows: rowNumbers, starts } = plan.batch(k, positions);
     const rows = positions.length;
     const tokens = tokenArray(manifest.tokenType, rows * width);
@@ -213,17 +243,22 @@ export async function openSampler(options: SamplerOptions): Promise<Sampler> {
     extend,
     close: () => files.close(),
     async *[Symbol.asyncIterator]() {
+      ahead.clear();
       for (;;) {
         if (decidedEnd(schedule).final && next >= decidedEnd(schedule).batch) return;
         let served: SampleBatch;
         try {
-          served = await batch(next);
+          const reading = ahead.get(next) ?? read(next);
+          ahead.delete(next);
+          served = await reading;
+          given = Math.max(given, next + 1);
         } catch (error) {
           // The stage that was waited for may have ended the run.
           if (decidedEnd(schedule).final && next >= decidedEnd(schedule).batch) return;
           throw error;
         }
         next++;
+        readAhead();
         yield served;
       }
     },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { domainWeights } from "../../core/domain.ts";
@@ -144,6 +144,50 @@ describe("openSampler", () => {
     assert.deepEqual(resumed.state(), fresh.state());
     fresh.close();
     resumed.close();
+  });
+
+  it("reads ahead so many decided batches and no more, and gives what it gives without", async () => {
+    const schedule = tinySchedule(manifest);
+    const plain = await openSampler({ shards, schedule });
+    const ahead = await openSampler({ shards, schedule, prefetch: 3 });
+    const expected: SampleBatch[] = [];
+    for await (const batch of plain) expected.push(batch);
+    const given: SampleBatch[] = [];
+    for await (const batch of ahead) {
+      given.push(batch);
+      assert.equal(ahead.state().batch, given.length);
+      if (given.length % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    assert.deepEqual(
+      given.map(({ batch, tokens, served }) => ({ batch, tokens, served })),
+      expected.map(({ batch, tokens, served }) => ({ batch, tokens, served })),
+    );
+
+    // While the taker waits, three more batches are read and not a fourth: the shards may go then.
+    const copy = join(dir, "ahead");
+    cpSync(shards, copy, { recursive: true });
+    const bounded = await openSampler({ shards: copy, schedule, prefetch: 3 });
+    const iterator = bounded[Symbol.asyncIterator]();
+    await iterator.next();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    bounded.close();
+    rmSync(join(copy, "train"), { recursive: true });
+    for (const k of [1, 2, 3]) assert.deepEqual((await iterator.next()).value.tokens, expected[k]!.tokens);
+    await assert.rejects(iterator.next(), { code: "ERR_SHARD" });
+    for (const sampler of [plain, ahead]) sampler.close();
+  });
+
+  it("drops what it read ahead when the schedule is extended, and never waits for a stage before it must", async () => {
+    const schedule = open();
+    const sampler = await openSampler({ shards, schedule, prefetch: 8 });
+    const iterator = sampler[Symbol.asyncIterator]();
+    for (let k = 0; k < 4; k++) assert.equal((await iterator.next()).value.batch, k);
+    await assert.rejects(iterator.next(), { code: "ERR_UNDECIDED" });
+    sampler.extend(extended(schedule));
+    const rest = [];
+    for await (const batch of sampler) rest.push(batch.batch);
+    assert.deepEqual([rest[0], rest.length], [4, 16]);
+    sampler.close();
   });
 
   it("refuses an undecided batch at once, and goes on when the schedule is extended", async () => {

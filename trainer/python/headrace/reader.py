@@ -161,6 +161,24 @@ class ShardReader(RowShape):
             else:
                 self._map(shard)[first : first + places.width : page].max()
 
+    def prefetch(self, places: Places) -> None:
+        """Asks the system to read rows into the page cache, without waiting for it. Does nothing where it takes no such advice. Raises ERR_SHARD."""
+        for shard, first, domain, start in zip(places.shards, places.elements, places.domains, places.starts):
+            if shard >= 0:
+                self._advise(shard, first, places.width)
+                continue
+            for piece, inside, count, _ in self._spans(domain, start, places.width):
+                element = int(self._element[piece] + self._from[piece]) + inside
+                self._advise(int(self._shard_of[piece]), element, count)
+
+    def _advise(self, shard: int, element: int, count: int) -> None:
+        base = self._map(shard).base
+        mapped = base.obj if isinstance(base, memoryview) else base
+        if not isinstance(mapped, mmap.mmap) or not hasattr(mmap, "MADV_WILLNEED"):
+            return
+        first = element * self.token_type.itemsize // mmap.PAGESIZE * mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, first, (element + count) * self.token_type.itemsize - first)
+
     def document_starts(self, domain: int, start: int, width: int) -> np.ndarray:
         """Places in a row at which a document begins, ascending, in [0, width). int64. A row that begins inside a document does not start with 0."""
         found: List[np.ndarray] = []

@@ -1,7 +1,7 @@
 """Shards and a schedule in, a rank's batches out. Batch k is a pure function of both, so there is nothing to save but where it stands.
 
-Past the decided part it waits for a stage with a time-out, or raises if asked to; it never guesses. Gives up on prefetching:
-the plan is known ahead, so whoever trains can call `batch` as early as it likes.
+Past the decided part it waits for a stage with a time-out, or raises if asked to; it never guesses.
+The plan is known ahead, so whoever trains can call `batch` as early as it likes, or have the system read ahead (`prefetch`).
 """
 
 from __future__ import annotations
@@ -161,12 +161,14 @@ class Sampler:
         accumulation: Optional[int] = None,
         wait_seconds: Optional[float] = None,
         mask: Optional[LossMask] = None,
+        prefetch: int = 0,
     ) -> None:
         """Reads the manifest and the schedule, no shard. Raises ERR_MANIFEST when the shards are not those of the schedule, ERR_DOMAIN, ERR_WORLD.
 
         `run` is a run folder, a schedule file, or a schedule in hand. `micro_batch` and `accumulation` default to what makes the
         batch, accumulation 1 where neither is given. `wait_seconds` is how long a batch may wait for the stage that decides it:
         600 with a run, 0 (raise at once) with a schedule in hand. `mask` says what the batches' `loss_mask` masks.
+        `prefetch` is how many decided batches after one that is served the system is asked to read ahead: into the page cache, without waiting, no more than those.
         """
         self._path = None if isinstance(run, Schedule) else run
         self.schedule = run if isinstance(run, Schedule) else read_schedule(run)
@@ -192,6 +194,9 @@ class Sampler:
         self._given = 0
         self._plan = Plan(self.schedule)
         self._known: Optional[_Planned] = None
+        self.prefetch = prefetch
+        self._ahead: Optional[_Planned] = None
+        self._asked = 0
         self._next = 0
 
     def __enter__(self) -> Sampler:
@@ -243,6 +248,7 @@ class Sampler:
         if not 0 <= step < accumulation:
             raise HeadraceError("ERR_ARGUMENT", f"step {step} is not in a batch of {accumulation} steps")
         planned = self._planned(k)
+        self._prefetch(k)
         first = ((k - planned.block.first) * accumulation + step) * micro_batch
         return planned, first, steps * micro_batch
 
@@ -364,11 +370,28 @@ class Sampler:
             self._shares = _shares(schedule, *self._share)
             self.schedule = schedule
             self._plan = Plan(schedule)
-            self._known = None
+            self._known = self._ahead = None
+            self._asked = 0
 
     def _planned(self, k: int) -> _Planned:
+        """The block that holds a batch."""
+        self._known = self._block_of(k, self._known)
+        return self._known
+
+    def _prefetch(self, k: int) -> None:
+        """Asks the system for the rows of the decided batches after k that it was not asked for before."""
+        if self.prefetch and not k < self._asked <= k + 1 + self.prefetch:
+            self._asked = k + 1
+        while self._asked <= k + self.prefetch and self._is_decided(self._asked) and not self.ends_before(self._asked):
+            self._ahead = ahead = self._block_of(self._asked, self._ahead)
+            rows = self._positions(self._asked).size
+            first = (self._asked - ahead.block.first) * rows
+            self._rows.prefetch(ahead.places.part(first, first + rows))  # type: ignore[arg-type]
+            self._asked += 1
+
+    def _block_of(self, k: int, known: Optional[_Planned]) -> _Planned:
         """The block that holds a batch. One batch for whoever jumps; twice as many at each block that follows on the one before, or nearly."""
-        known, most = self._known, 1
+        most = 1
         positions = self._positions(k).ravel()
         if known is not None:
             past = k - known.block.first - len(known.block)
@@ -379,8 +402,7 @@ class Sampler:
         block = self._plan.block(k, most, positions)
         streams = self._streams[block.domains].ravel()
         places = self._rows.locate(streams, block.starts.ravel(), self.width)
-        self._known = _Planned(block, places, served_hashes(self.schedule.header.domains, block))
-        return self._known
+        return _Planned(block, places, served_hashes(self.schedule.header.domains, block))
 
     def _wait_for(self, k: int) -> None:
         if self._path is None or self._is_decided(k):

@@ -129,3 +129,31 @@ def test_a_batch_knows_its_documents(tmp_path):
         assert batch.position_ids(row).tolist() == [
             i - max([j for j in expected if j <= i], default=0) for i in range(4)
         ]
+
+
+def test_prefetching_asks_for_each_batch_once_and_for_no_more_than_was_said(tmp_path):
+    run, shards, _ = make_two_domains(tmp_path, batches=12, lookahead=1)
+    with Sampler(run, shards) as plain, Sampler(run, shards, prefetch=3) as ahead:
+        asked = []
+        advise = ahead.reader.prefetch
+        ahead.reader.prefetch = lambda places: (asked.append(list(zip(places.domains, places.starts))), advise(places))[
+            1
+        ]
+        for k in range(12):
+            assert ahead.batch(k).tokens.tolist() == plain.batch(k).tokens.tolist()
+            assert len(asked) == min(11, k + 3)
+        rows = [plain.plan_rows(k) for k in range(1, 12)]
+        streams = [plain.reader.domain(name) for name in plain.domains]
+        expected = [[(streams[d], s) for d, s in zip(r.domains.tolist(), r.starts.tolist())] for r in rows]
+        assert asked == expected
+        ahead.batch(2)
+        assert asked[11:] == expected[2:5]
+
+
+def test_prefetching_never_waits_for_a_stage(tmp_path):
+    run, shards, _ = make_two_domains(tmp_path, until_batch=3, batches=12)
+    with Sampler(run, shards, wait_seconds=0, prefetch=8) as sampler:
+        for k in range(3):
+            assert len(sampler.batch(k).tokens) == 8
+        with pytest.raises(HeadraceError, match="ERR_UNDECIDED"):
+            sampler.batch(3)
