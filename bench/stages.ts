@@ -3,7 +3,7 @@
  */
 import { readFileSync } from "node:fs";
 import { zstdDecompressSync } from "node:zlib";
-import { findRuleFilter, loadFilter } from "../filters/index.ts";
+import { findRuleFilter, loadFilter, scoreAll } from "../filters/index.ts";
 import { loadTokenizer, planInputs, readSource } from "../pipeline/index.ts";
 
 /** One part: seconds for the whole input. */
@@ -46,10 +46,12 @@ export async function measureStages(input: string, rules: readonly string[]): Pr
   await timed("classifier ads alone", () => {
     for (const [i, text] of texts.entries()) ads.score(text, tokens[i]!, tokens[i]!.length);
   });
-  const sets = rules.map((name) => findRuleFilter(name)!);
+  const scoreRules = scoreAll(rules.map((name) => findRuleFilter(name)!));
+  const scores = new Int32Array(rules.length);
+  const documents = texts.map((text) => ({ text, utf8: Buffer.from(text) }));
   await timed(`rule sets alone: ${rules.join(", ")}`, () => {
-    for (const [i, text] of texts.entries())
-      for (const set of sets) set.score(text, tokens[i]!, tokens[i]!.length);
+    for (const [i, document] of documents.entries())
+      scoreRules(document, tokens[i]!, tokens[i]!.length, scores);
   });
   return stages;
 }
