@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 import time
@@ -29,7 +30,15 @@ def test_a_conversation_says_what_the_page_says(tmp_path, tcp):
         client.done(1)
         host.join()
     assert host.heard == [
-        {"type": "hello", "protocol": 1, "token": TOKEN, "rank": 0, "world": 1, "client": "test/1"},
+        {
+            "type": "hello",
+            "protocol": 1,
+            "token": TOKEN,
+            "rank": 0,
+            "world": 1,
+            "client": "test/1",
+            "host": socket.gethostname(),
+        },
         {"type": "ready", "batch": 0, "stages": 1, "hash": "g"},
         {"type": "ack", "batch": 0, "served": "0123456789abcdef", "loss": 2.5, "tokens": 12},
         {"type": "report", "report": {"format": "headrace-report/1"}},
