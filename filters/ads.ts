@@ -2,7 +2,7 @@
  * Advertising: pages whose purpose is to sell. High scores are dropped.
  * Which words occur says most of it, so ids are weighted by rarity and the measures count little.
  */
-import type { Recipe } from "./recipe.ts";
+import { LABELLED_EXCERPT, type Recipe } from "./recipe.ts";
 
 /** The recipe of the built-in `ads` model. */
 export const ADS: Recipe = {
@@ -12,10 +12,31 @@ export const ADS: Recipe = {
   soughtGrades: [2, 3],
   targets: [0, 0.2, 0.8, 1],
   inverseDocumentFrequency: true,
-  measures: ["longestLine", "you", "charactersPerToken", "variety"],
-  measureScale: 0.06,
+  excerpt: LABELLED_EXCERPT,
+  measures: [
+    "the",
+    "longestLine",
+    "ing",
+    "spaces",
+    "capitalWords",
+    "invitations",
+    "otherLetters",
+    "links",
+    "prepositions",
+    "promotion",
+    "marks",
+    "selling",
+    "signs",
+    "semicolons",
+    "lineLength",
+    "currency",
+    "commas",
+    "you",
+  ],
+  measureScale: 0.05,
+  productScale: 0.022,
   gates: [],
   assumed: {},
-  strengths: [0.1, 0.3, 1],
+  strengths: [20],
   within: "c4",
 };

@@ -30,29 +30,65 @@ export const CLASS = {
   otherLetter: 22,
   space: 23,
   other: 24,
+  the: 25,
+  article: 26,
+  conjunction: 27,
+  preposition: 28,
+  third: 29,
+  auxiliary: 30,
+  invitation: 31,
+  selling: 32,
+  semicolon: 33,
+  spacedMark: 34,
+  ing: 35,
+  ed: 36,
 } as const;
 
-/** How many classes there are. */
-export const CLASS_COUNT = 25;
+/** How many classes there are. Numbers are never given again: they stand in model files. */
+export const CLASS_COUNT = 37;
 
-const FUNCTION_WORDS = new Set(
-  `a about after all also although an and any are as at be because been before being between both but by can could did do
-  does during each even few for from had has have he her him his how however if in into is it its just like may might more
-  most much must no nor not of off on once only or other out over own rather same she should since so some such than that
-  the their them then there these they this those though through to too under until up upon very was were what when where
-  whether which while who whom whose why will with within without would`.split(/\s+/),
+/** Classes by word, in lower case. Later lists win. */
+const WORDS: ReadonlyMap<string, number> = new Map(
+  (
+    [
+      [
+        "functionWord",
+        `all also although any are as at be because been being both but could did do does each even few had has have how however
+        if is it its just like may might more most much must no nor not once only other own rather same should since so some such
+        than that then there these this those though too very was were what when where whether which while who whom whose why would`,
+      ],
+      [
+        "preposition",
+        `about after at before between by during for from in into of off on out over through to under up upon with within without until`,
+      ],
+      ["the", "the"],
+      ["article", "a an"],
+      ["conjunction", "and or"],
+      ["third", "he her him his she they them their"],
+      ["auxiliary", "will can"],
+      ["you", "you your yours yourself"],
+      ["me", "i me my mine myself"],
+      ["us", "we us our ours ourselves"],
+      [
+        "invitation",
+        `click call visit buy shop order contact get book find browse view check learn download subscribe join sign choose enjoy
+        discover save try read see`,
+      ],
+      [
+        "selling",
+        `price prices free shipping sale offer offers discount deal deals quality best guarantee warranty product products customer
+        customers service services available delivery online store experience professional team company clients business`,
+      ],
+    ] as const
+  ).flatMap(([name, words]) => words.split(/\s+/).map((word) => [word, CLASS[name]] as const)),
 );
-const PRONOUNS = new Map<string, number>([
-  ...["you", "your", "yours", "yourself"].map((word) => [word, CLASS.you] as const),
-  ...["i", "me", "my", "mine", "myself"].map((word) => [word, CLASS.me] as const),
-  ...["we", "us", "our", "ours", "ourselves"].map((word) => [word, CLASS.us] as const),
-]);
 const LINKS = /^(https?|www|ftp|html?|php|href|:\/\/|\.(com|org|net|html?|php)|com)$/;
 const MARKS: readonly (readonly [RegExp, number])[] = [
   [/^[.…]/u, CLASS.period],
   [/^[!¡]/u, CLASS.exclamation],
   [/^[?¿]/u, CLASS.question],
-  [/^[:;]/u, CLASS.colon],
+  [/^:/u, CLASS.colon],
+  [/^;/u, CLASS.semicolon],
   [/^["'`“”‘’«]/u, CLASS.quote],
   [/^[()[\]{}<>]/u, CLASS.bracket],
   [/^,/u, CLASS.comma],
@@ -71,21 +107,23 @@ export function classOfPiece(piece: string): number {
   if (LINKS.test(body)) return CLASS.link;
   if (/^\d+$/.test(body)) return CLASS.digit;
   if (/^[A-Za-z]+$/.test(body)) return classOfWord(body, /^\s/.test(piece));
+  if (/^\s[.,!?;:]+$/.test(piece)) return CLASS.spacedMark;
   for (const [pattern, kind] of MARKS) if (pattern.test(body)) return kind;
   return /\p{L}/u.test(body) ? CLASS.otherLetter : CLASS.other;
 }
 
 function classOfWord(body: string, starts: boolean): number {
   const lower = body.toLowerCase();
-  if (starts && body !== body.toUpperCase()) {
-    const pronoun = PRONOUNS.get(lower);
-    if (pronoun !== undefined) return pronoun;
-    if (FUNCTION_WORDS.has(lower)) return CLASS.functionWord;
+  const upper = body === body.toUpperCase();
+  // A capital after a newline has no space before it, and begins a word; two letters may be the start of a longer one.
+  if ((starts || (body !== lower && body.length > 2)) && (!upper || body === "I" || body === "A")) {
+    const kind = WORDS.get(lower);
+    if (kind !== undefined) return kind;
   }
-  if (starts && body === "I") return CLASS.me;
-  if (starts && lower === "a") return CLASS.functionWord;
-  if (body.length > 1 && body === body.toUpperCase()) return CLASS.upperCase;
+  if (body.length > 1 && upper) return CLASS.upperCase;
   if (/^[A-Z]/.test(body)) return CLASS.capitalWord;
+  if (body.endsWith("ing")) return CLASS.ing;
+  if (body.endsWith("ed") && body.length > (starts ? 3 : 1)) return CLASS.ed;
   return starts ? CLASS.word : CLASS.continuation;
 }
 

@@ -23,8 +23,17 @@ export interface Evaluation {
   readonly threshold: number;
   readonly all: DomainEvaluation;
   readonly domains: Readonly<Record<string, DomainEvaluation>>;
+  /** All documents at the threshold and at each of the others. */
+  readonly cuts: readonly CutEvaluation[];
   /** Bins that hold a document. */
   readonly reliability: readonly ReliabilityBin[];
+}
+
+/** What a cut does to all documents. */
+export interface CutEvaluation {
+  /** An integer score. */
+  readonly threshold: number;
+  readonly cut: CutQuality;
 }
 
 /** One domain, or all. */
@@ -34,16 +43,18 @@ export interface DomainEvaluation {
   readonly cut: CutQuality;
 }
 
-/** Evaluates scores (one a document) against grades. `sought` are the grades that the filter looks for. Deterministic. */
+/** Evaluates scores (one a document) against grades. `sought` are the grades that the filter looks for, `others` further cuts. Deterministic. */
 export function evaluateFilter(
   documents: readonly Pick<LabelledDocument, "domain" | "grade">[],
   scores: Int32Array,
   sought: readonly number[],
   dropWhen: DropWhen,
   threshold: number,
+  others: readonly number[] = [],
 ): Evaluation {
   const sign = dropWhen === "high" ? 1 : -1;
   const positive = documents.map(({ grade }) => sought.includes(grade));
+  const flagged = (i: number, cut: number) => drops(dropWhen, scores[i]!, cut);
   const evaluate = (at: readonly number[]): DomainEvaluation => {
     const labels = at.map((i) => positive[i]!);
     const both = labels.includes(true) && labels.includes(false);
@@ -55,7 +66,7 @@ export function evaluateFilter(
           )
         : null,
       cut: cutQuality(
-        at.map((i) => drops(dropWhen, scores[i]!, threshold)),
+        at.map((i) => flagged(i, threshold)),
         labels,
       ),
     };
@@ -68,6 +79,13 @@ export function evaluateFilter(
     domains: Object.fromEntries(
       names.map((name) => [name, evaluate(every.filter((i) => documents[i]!.domain === name))]),
     ),
+    cuts: [threshold, ...others].map((at) => ({
+      threshold: at,
+      cut: cutQuality(
+        every.map((i) => flagged(i, at)),
+        positive,
+      ),
+    })),
     reliability: reliabilityOf(
       Array.from(scores, (score) => 1 / (1 + Math.exp((-sign * score) / SCORE_UNIT))),
       positive,

@@ -20,9 +20,15 @@ export {
 export { classOfPiece, type PieceTable, piecesOf } from "./classes.ts";
 export { type Contribution, heaviest, type TokenContribution } from "./contribution.ts";
 export { type DriftAlarm, driftAlarm, type ObservedDrop, type ObservedTask, taskDrift } from "./drift.ts";
-export { type DomainEvaluation, type Evaluation, evaluateFilter, type ReliabilityBin } from "./evaluate.ts";
+export {
+  type CutEvaluation,
+  type DomainEvaluation,
+  type Evaluation,
+  evaluateFilter,
+  type ReliabilityBin,
+} from "./evaluate.ts";
 export { explainScore } from "./explain.ts";
-export { MEASURE_NAMES, type Measure } from "./features.ts";
+export { type Excerpt, MEASURE_NAMES, type Measure } from "./features.ts";
 export {
   type CascadeStep,
   type DropWhen,
@@ -46,24 +52,27 @@ export {
   parseLabels,
   readLabels,
 } from "./labels.ts";
-export { BUILT_IN_FILTERS, loadFilter, readModel, writeModel } from "./load.ts";
+export { BUILT_IN_FILTERS, EARLIER_MODELS, loadFilter, readModel, writeModel } from "./load.ts";
 export {
   areaUnderRoc,
   averagePrecision,
   type CutQuality,
   cutQuality,
   flagsByDomain,
+  type PairedRanking,
+  pairedRanking,
   rankingOf,
 } from "./metrics.ts";
 export {
   type FilterModel,
-  filterOf,
-  formatModel,
   isModelFilter,
   type MeasureTable,
   MODEL_FORMAT,
-  parseModel,
+  MODEL_FORMATS,
+  type Products,
+  type ValueTable,
 } from "./model.ts";
+export { filterOf, formatModel, parseModel } from "./model-file.ts";
 export {
   DUPLICATES_FORMAT,
   type DuplicatesHeader,
@@ -103,5 +112,5 @@ export {
 } from "./score-field.ts";
 export { parseTargets, TARGET_UNITS, type Target, type TargetUnit, targetText } from "./targets.ts";
 export { isFlagged } from "./threshold.ts";
-export { type TrainingRequest, trainFilter } from "./train.ts";
+export { type HeldOutScore, heldOutScores, type TrainingRequest, trainFilter } from "./train.ts";
 export type { DomainFlags, Ranking, Training } from "./training.ts";

@@ -1,11 +1,13 @@
 /**
- * A label file (tab-separated, a header, one document a row, named by the start of the SHA-1 of its text) and the documents it is about.
+ * A label file (tab-separated with a header, or JSON lines; one document a row, named by the start of the SHA-1 of its text) and the
+ * documents it is about.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Document, TokenIds } from "../core/document.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
+import { anything, parseJson, record, string } from "../core/parse.ts";
 
 /** A document that somebody read and graded. */
 export interface LabelledDocument {
@@ -56,8 +58,40 @@ export function readLabels(path: string, column: string): Labels {
   return parseLabels(text, column, path);
 }
 
-/** The grades in one column of a label file's text. Throws ERR_PARSE naming the line. */
+/**
+ * The grades in one column of a label file's text: JSON lines where its first character is a brace, else tab-separated with a header.
+ * A line of JSON names its document by `sha1_16`, or has its `text`; one without the column grades nothing. Throws ERR_PARSE naming the line.
+ */
 export function parseLabels(text: string, column: string, subject: string): Labels {
+  const grades = new Map<string, number>();
+  for (const { line, name, grade } of text.startsWith("{")
+    ? jsonRows(text, column, subject)
+    : tabRows(text, column, subject)) {
+    if (!/^[0-9a-f]{16}$/.test(name) || !/^[0-3]$/.test(grade))
+      throw new HeadraceError(
+        "ERR_PARSE",
+        `${subject} line ${line} has ${ID_COLUMN} "${name}" and ${column} "${grade}"; expected 16 hex digits and a grade from 0 to 3`,
+      );
+    const earlier = grades.get(name);
+    if (earlier !== undefined && earlier !== Number(grade))
+      throw new HeadraceError(
+        "ERR_PARSE",
+        `${subject} line ${line} grades ${name} ${grade}, an earlier line ${earlier}; keep one of them`,
+      );
+    grades.set(name, Number(grade));
+  }
+  return { subject, grades, sha256: sha256(text) };
+}
+
+/** A row as it stands in a label file. */
+interface LabelRow {
+  /** From 1. */
+  readonly line: number;
+  readonly name: string;
+  readonly grade: string;
+}
+
+function tabRows(text: string, column: string, subject: string): readonly LabelRow[] {
   const [header = "", ...lines] = text.split(/\r?\n/);
   const names = header.split("\t");
   const id = names.indexOf(ID_COLUMN);
@@ -67,25 +101,26 @@ export function parseLabels(text: string, column: string, subject: string): Labe
       "ERR_PARSE",
       `${subject} has the columns ${names.join(", ") || "(none)"}; a label file needs ${ID_COLUMN} and ${column}`,
     );
-  const grades = new Map<string, number>();
-  lines.forEach((line, i) => {
-    if (line === "") return;
-    const cells = line.split("\t");
-    const [name = "", value = ""] = [cells[id], cells[grade]];
-    if (!/^[0-9a-f]{16}$/.test(name) || !/^[0-3]$/.test(value))
-      throw new HeadraceError(
-        "ERR_PARSE",
-        `${subject} line ${i + 2} has ${ID_COLUMN} "${name}" and ${column} "${value}"; expected 16 hex digits and a grade from 0 to 3`,
-      );
-    const earlier = grades.get(name);
-    if (earlier !== undefined && earlier !== Number(value))
-      throw new HeadraceError(
-        "ERR_PARSE",
-        `${subject} line ${i + 2} grades ${name} ${value}, an earlier line ${earlier}; keep one of them`,
-      );
-    grades.set(name, Number(value));
+  return lines.flatMap((row, i) => {
+    if (row === "") return [];
+    const cells = row.split("\t");
+    return [{ line: i + 2, name: cells[id] ?? "", grade: cells[grade] ?? "" }];
   });
-  return { subject, grades, sha256: sha256(text) };
+}
+
+function jsonRows(text: string, column: string, subject: string): readonly LabelRow[] {
+  return text.split(/\r?\n/).flatMap((row, i) => {
+    if (row === "") return [];
+    const at = `${subject} line ${i + 1}`;
+    const fields = parseJson(row, record(anything), at);
+    const grade = fields[column];
+    if (grade === undefined || grade === null) return [];
+    const name =
+      fields[ID_COLUMN] === undefined
+        ? labelId(string(fields["text"], `${at}.text`))
+        : string(fields[ID_COLUMN], `${at}.${ID_COLUMN}`);
+    return [{ line: i + 1, name, grade: String(grade) }];
+  });
 }
 
 /**

@@ -8,11 +8,15 @@ import { writeFileWhole } from "../core/commit.ts";
 import { HeadraceError, messageOf } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
 import type { Filter } from "./filter.ts";
-import { type FilterModel, filterOf, formatModel, type ModelFilter } from "./model.ts";
+import type { FilterModel, ModelFilter } from "./model.ts";
+import { filterOf, formatModel } from "./model-file.ts";
 import { findRuleFilter, RULE_SETS } from "./rules/sets.ts";
 
 /** The filters that ship with headrace. */
 export const BUILT_IN_FILTERS = ["ads", "fluency"] as const;
+
+/** Models that an earlier version had under these names, for calibrations and builds that were made with them. */
+export const EARLIER_MODELS = ["ads-1", "fluency-1"] as const;
 
 /**
  * A filter: `ads`, `fluency`, a published rule set by name, or the path of a model file. `tokenizer` is the SHA-256 of the tokenizer whose ids will be scored.
@@ -32,7 +36,7 @@ export function loadFilter(nameOrPath: string, tokenizer: string): Filter {
 
 /** The filter of a model file with its model, whatever its tokenizer. Throws ERR_INPUT, ERR_PARSE and ERR_FILTER. */
 export function readModel(nameOrPath: string): ModelFilter {
-  const builtIn = (BUILT_IN_FILTERS as readonly string[]).includes(nameOrPath);
+  const builtIn = [...BUILT_IN_FILTERS, ...EARLIER_MODELS].some((name) => name === nameOrPath);
   const path = builtIn ? join(modelsFolder(), `${nameOrPath}.json`) : nameOrPath;
   try {
     return filterOf(readFileSync(path, "utf8"), path);

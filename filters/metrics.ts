@@ -33,17 +33,9 @@ export function rankingOf(
 ): Ranking {
   const order = byScore(scores);
   const n = order.length;
-  const areas = new Float64Array(resamples);
-  const times = new Int32Array(n);
-  for (let b = 0; b < resamples; b++) {
-    const key = keyOf("bootstrap", b);
-    times.fill(0);
-    for (let i = 0; i < n; i++) {
-      const drawn = Math.floor((wordAt(key, i) / 2 ** 32) * n);
-      times[drawn] = times[drawn]! + 1;
-    }
-    areas[b] = rankedArea(order, scores, positive, times);
-  }
+  const areas = Float64Array.from({ length: resamples }, (_, b) =>
+    rankedArea(order, scores, positive, drawnTimes(b, n)),
+  );
   const sorted = areas.filter((area) => !Number.isNaN(area)).sort();
   return {
     documents: n,
@@ -53,6 +45,51 @@ export function rankingOf(
     aucTo: sorted[Math.ceil(0.975 * sorted.length) - 1] ?? Number.NaN,
     averagePrecision: averagePrecision(scores, positive),
   };
+}
+
+/** By how much the first of two scores of the same documents ranks them better. */
+export interface PairedRanking {
+  /** AUC of the first less that of the second, and the ends of its 95 % bootstrap interval. */
+  readonly difference: number;
+  readonly from: number;
+  readonly to: number;
+  /** Twice the lesser share of resamples on one side of 0, ties half on each: the two-sided p-value of no difference. At least 1 / resamples. */
+  readonly p: number;
+}
+
+/** Compares two scores on the same resamples as `rankingOf`. Deterministic; O(resamples x n). */
+export function pairedRanking(
+  first: ArrayLike<number>,
+  second: ArrayLike<number>,
+  positive: ArrayLike<boolean>,
+  resamples = 2000,
+): PairedRanking {
+  const orders = [byScore(first), byScore(second)] as const;
+  const differences = Float64Array.from({ length: resamples }, (_, b) => {
+    const times = drawnTimes(b, positive.length);
+    return rankedArea(orders[0], first, positive, times) - rankedArea(orders[1], second, positive, times);
+  });
+  const sorted = differences.filter((difference) => !Number.isNaN(difference)).sort();
+  const n = sorted.length;
+  const below = sorted.filter((difference) => difference < 0).length;
+  const ties = sorted.filter((difference) => difference === 0).length;
+  return {
+    difference: areaUnderRoc(first, positive) - areaUnderRoc(second, positive),
+    from: sorted[Math.floor(0.025 * n)] ?? Number.NaN,
+    to: sorted[Math.ceil(0.975 * n) - 1] ?? Number.NaN,
+    p: Math.min(1, Math.max(1 / n, (2 * Math.min(below + ties / 2, n - below - ties / 2)) / n)),
+  };
+}
+
+/** How often each of n documents is in resample b. */
+function drawnTimes(b: number, n: number): Int32Array {
+  const key = keyOf("bootstrap", b);
+  const times = new Int32Array(n);
+  for (let i = 0; i < n; i++) {
+    const drawn = Math.floor((wordAt(key, i) / 2 ** 32) * n);
+    times[drawn] = times[drawn]! + 1;
+  }
+  return times;
 }
 
 /** What a cut gives: of the flagged, the share that is positive; of the positives, the share that is flagged. */

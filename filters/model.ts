@@ -1,17 +1,22 @@
 /**
- * The model file of a built-in filter, and the scorer it stands for: a bias, one weight an id and one table a measure, all integers.
- * score = bias + sum of the tables' entries + floor(256 x (sum of level x weight) / floor(256 x root of the sum of level squared)),
- * clamped to the range of scores. Every step is exact in a double, so each machine and language gets the same integer.
+ * The model of a built-in filter and the scorer it stands for: a bias, one weight an id, tables of measures and products of them, all integers.
+ * score = bias + sum of the tables' entries + floor(256 x (sum of level x weight) / floor(256 x root of the sum of level squared))
+ * + floor((sum over pairs of measures of weight x value x value) / 65,536), clamped to the range of scores.
+ * Every step is exact in a double, so each machine and language gets the same integer.
  */
-import { HeadraceError } from "../core/errors.ts";
-import { sha256 } from "../core/hash.ts";
-import { array, integer, object, oneOf, type Parser, parseJson, string } from "../core/parse.ts";
-import { CLASS_COUNT, type PieceTable } from "./classes.ts";
-import { type Counts, MEASURE_NAMES, MEASURES, type Measure, tokenCounter } from "./features.ts";
+import type { PieceTable } from "./classes.ts";
+import { type Counts, type Excerpt, MEASURES, type Measure, tokenCounter } from "./features.ts";
 import { type DropWhen, type Filter, SCORE_LIMIT } from "./filter.ts";
-import { type Training, training } from "./training.ts";
+import type { Training } from "./training.ts";
 
-export const MODEL_FORMAT = "headrace-filter/1";
+/** Formats of model files that are read; the last is the one that is written for new models. */
+export const MODEL_FORMATS = ["headrace-filter/1", "headrace-filter/2"] as const;
+
+/** The format of a model that is trained today. */
+export const MODEL_FORMAT = "headrace-filter/2";
+
+/** Models of the first format read a document whole and count an id by the logarithm of how often it occurs. */
+export const WHOLE_DOCUMENT: Excerpt = { head: Number.POSITIVE_INFINITY, tail: 0, level: "logarithm" };
 
 /** The table of one measure: entry b is for values that reach exactly b of the edges. */
 export interface MeasureTable {
@@ -22,9 +27,29 @@ export interface MeasureTable {
   readonly weights: readonly number[];
 }
 
+/** A measure that also counts together with others. */
+export interface ValueTable extends MeasureTable {
+  /** What the measure is worth in products, in parts of 256, |value| <= VALUE_LIMIT; one more than there are edges. */
+  readonly values: readonly number[];
+}
+
+/** Measures and the weight of each pair of them. */
+export interface Products {
+  /** At most PRODUCT_MEASURES. */
+  readonly tables: readonly ValueTable[];
+  /** Pair (i, j), j < i, stands at i (i - 1) / 2 + j. */
+  readonly weights: Int32Array;
+}
+
+/** Bounds under which a sum of products is exact: 2^24 x (2^10)^2 x 231 pairs < 2^53. */
+export const VALUE_LIMIT = 1023;
+export const PRODUCT_MEASURES = 22;
+/** Values are in parts of this. */
+export const VALUE_UNIT = 256;
+
 /** A built-in filter's model. All weights are in units of 1/65,536 logit. */
 export interface FilterModel {
-  readonly format: typeof MODEL_FORMAT;
+  readonly format: (typeof MODEL_FORMATS)[number];
   readonly name: string;
   readonly dropWhen: DropWhen;
   /** SHA-256 of the tokenizer whose ids the weights are for. */
@@ -32,115 +57,11 @@ export interface FilterModel {
   readonly bias: number;
   /** What was known of the pieces when the model was trained. */
   readonly pieces: PieceTable;
+  readonly excerpt: Excerpt;
   readonly tokenWeights: Int32Array;
   readonly measures: readonly MeasureTable[];
+  readonly products: Products;
   readonly training: Training;
-}
-
-const weight = integer(-SCORE_LIMIT, SCORE_LIMIT);
-
-/** Base64 of little-endian 32-bit integers. */
-const int32s: Parser<Int32Array> = (value, at) => {
-  const bytes = Buffer.from(string(value, at), "base64");
-  if (bytes.length % 4 !== 0)
-    throw new HeadraceError(
-      "ERR_PARSE",
-      `${at} has ${bytes.length} bytes; expected 32-bit integers in base64`,
-    );
-  return Int32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readInt32LE(4 * i));
-};
-const bytes: Parser<Uint8Array> = (value, at) => Uint8Array.from(Buffer.from(string(value, at), "base64"));
-
-/** A feature of a kind that this version knows. */
-const feature: Parser<
-  { readonly kind: "tokens"; readonly weights: Int32Array } | ({ readonly kind: "measure" } & MeasureTable)
-> = (value, at) => {
-  const { kind } = object({ kind: string })(value, at);
-  if (kind === "tokens")
-    return object({ kind: oneOf("tokens"), weights: int32s }, { strict: true })(value, at);
-  if (kind === "measure")
-    return object(
-      {
-        kind: oneOf("measure"),
-        measure: oneOf(...MEASURE_NAMES),
-        edges: array(weight),
-        weights: array(weight),
-      },
-      { strict: true },
-    )(value, at);
-  throw new HeadraceError(
-    "ERR_FILTER",
-    `${at} is of the kind "${kind}"; known: tokens, measure; use the version of headrace that made the model`,
-  );
-};
-
-const file = object(
-  {
-    format: oneOf(MODEL_FORMAT),
-    name: string,
-    dropWhen: oneOf("high", "low"),
-    tokenizer: string,
-    bias: weight,
-    pieces: object({ classes: bytes, lengths: bytes }, { strict: true }),
-    features: array(feature),
-    training,
-  },
-  { strict: true },
-);
-
-/** Reads the text of a model file; `subject` names it in errors. Throws ERR_PARSE and ERR_FILTER. */
-export function parseModel(text: string, subject: string): FilterModel {
-  const { features, ...rest } = parseJson(text, file, subject);
-  const refuse = (reason: string): never => {
-    throw new HeadraceError("ERR_FILTER", `filter model ${subject} ${reason}; restore it or train it again`);
-  };
-  const tokenWeights = features.flatMap((entry) => (entry.kind === "tokens" ? [entry.weights] : []));
-  const measures = features.flatMap((entry) => {
-    if (entry.kind === "tokens") return [];
-    const { measure, edges, weights } = entry;
-    if (weights.length !== edges.length + 1)
-      refuse(`has ${weights.length} weights for the ${edges.length} edges of ${measure}`);
-    if (edges.some((edge, i) => i > 0 && edge <= edges[i - 1]!))
-      refuse(`has edges of ${measure} that do not ascend`);
-    return [{ measure, edges, weights }];
-  });
-  const [weights] = tokenWeights;
-  if (!weights || tokenWeights.length > 1)
-    return refuse(`has ${tokenWeights.length} tables of token weights`);
-  const { classes, lengths } = rest.pieces;
-  if (weights.length !== classes.length || weights.length !== lengths.length)
-    refuse(
-      `has ${weights.length} token weights, ${classes.length} classes and ${lengths.length} lengths of pieces`,
-    );
-  if (classes.some((kind) => kind >= CLASS_COUNT)) refuse("has a piece of an unknown class");
-  if (weights.some((entry) => Math.abs(entry) > SCORE_LIMIT)) refuse("has a token weight beyond 2^24");
-  return { ...rest, tokenWeights: weights, measures };
-}
-
-/** The text of a model file: one line a field, one a feature. The same model gives the same bytes. */
-export function formatModel(model: FilterModel): string {
-  const { format, name, dropWhen, tokenizer, bias, pieces, tokenWeights, measures } = model;
-  const weights = Buffer.alloc(4 * tokenWeights.length);
-  tokenWeights.forEach((entry, i) => {
-    weights.writeInt32LE(entry, 4 * i);
-  });
-  const features = [
-    { kind: "tokens", weights: weights.toString("base64") },
-    ...measures.map((table) => ({ kind: "measure", ...table })),
-  ];
-  const fields: readonly (readonly [string, string])[] = [
-    ...Object.entries({ format, name, dropWhen, tokenizer, bias }).map(
-      ([key, value]) => [key, JSON.stringify(value)] as const,
-    ),
-    ["training", JSON.stringify(model.training, null, 2).replaceAll("\n", "\n  ")],
-    ["pieces", `{\n    "classes": ${base64(pieces.classes)},\n    "lengths": ${base64(pieces.lengths)}\n  }`],
-    ["features", `[\n    ${features.map((entry) => JSON.stringify(entry)).join(",\n    ")}\n  ]`],
-  ];
-  return `{\n${fields.map(([key, value]) => `  "${key}": ${value}`).join(",\n")}\n}\n`;
-}
-
-function base64(bytes: Uint8Array): string {
-  return JSON.stringify(Buffer.from(bytes).toString("base64"));
 }
 
 /** A filter whose model is at hand, so that several can share the counting of ids. */
@@ -153,32 +74,77 @@ export function isModelFilter(filter: Filter): filter is ModelFilter {
   return "model" in filter;
 }
 
-/** The filter of a model file's text; its hash is that of the text. */
-export function filterOf(text: string, subject: string): ModelFilter {
-  const model = parseModel(text, subject);
-  const { name, dropWhen, tokenizer } = model;
-  return { name, sha256: sha256(text), dropWhen, tokenizer, model, score: scorerOf(model) };
-}
-
 /** The parts of a model that decide scores. */
-export type ScoringModel = Pick<FilterModel, "bias" | "pieces" | "tokenWeights" | "measures">;
+export type ScoringModel = Pick<
+  FilterModel,
+  "bias" | "pieces" | "excerpt" | "tokenWeights" | "measures" | "products"
+>;
 
 /** The scorer of a model. It owns its scratch memory (16 bytes an id); not for use by two threads at once. */
 export function scorerOf(model: ScoringModel): Filter["score"] {
-  const counts = tokenCounter(model.pieces, [model.tokenWeights]);
-  return (_text, tokens, count) => scoreOf(model, counts(tokens, count), 0);
+  const counts = tokenCounter(model.pieces, model.excerpt, [model.tokenWeights]);
+  const score = countsScorer(model);
+  return (_text, tokens, count) => score(counts(tokens, count), 0);
 }
 
-/** The score of counted ids; the model's weights are those of `counts.sums[table]`. */
-export function scoreOf({ bias, measures }: ScoringModel, counts: Counts, table: number): number {
-  const { squares } = counts;
-  let score = bias;
-  if (squares > 0) score += Math.floor((256 * counts.sums[table]!) / Math.floor(256 * Math.sqrt(squares)));
-  for (const { measure, edges, weights } of measures) {
-    const value = MEASURES[measure](counts);
-    let bucket = 0;
-    while (bucket < edges.length && value >= edges[bucket]!) bucket += 1;
-    score += weights[bucket]!;
-  }
-  return Math.max(1 - SCORE_LIMIT, Math.min(SCORE_LIMIT - 1, score));
+/** The score of counted ids; the model's weights are those of `counts.sums[table]`. Owns scratch memory. */
+export function countsScorer({
+  bias,
+  measures,
+  products,
+}: ScoringModel): (counts: Counts, table: number) => number {
+  const single = measures.map(lookUp);
+  const paired = products.tables.map((table) => ({
+    look: lookUp(table),
+    values: Int32Array.from(table.values),
+  }));
+  const pairs = products.weights;
+  const values = new Float64Array(paired.length);
+  return (counts, table) => {
+    let score = bias;
+    if (counts.squares > 0)
+      score += Math.floor((256 * counts.sums[table]!) / Math.floor(256 * Math.sqrt(counts.squares)));
+    for (let m = 0; m < single.length; m++) {
+      const { bucketOf, weights } = single[m]!;
+      score += weights[bucketOf(counts)]!;
+    }
+    let sum = 0;
+    let pair = 0;
+    for (let i = 0; i < paired.length; i++) {
+      const { look, values: worth } = paired[i]!;
+      const bucket = look.bucketOf(counts);
+      score += look.weights[bucket]!;
+      let inner = 0;
+      for (let j = 0; j < i; j++) inner += pairs[pair++]! * values[j]!;
+      const value = worth[bucket]!;
+      values[i] = value;
+      sum += value * inner;
+    }
+    score += Math.floor(sum / (VALUE_UNIT * VALUE_UNIT));
+    return Math.max(1 - SCORE_LIMIT, Math.min(SCORE_LIMIT - 1, score));
+  };
+}
+
+/** Up to this edge the bucket of each value stands in a table of its own. */
+const DIRECT = 2 ** 16;
+
+/** The bucket of a measure: how many edges its value, a whole number from 0 up, reaches. */
+function lookUp({ measure, edges, weights }: MeasureTable): {
+  readonly bucketOf: (counts: Counts) => number;
+  readonly weights: Int32Array;
+} {
+  const measureOf = MEASURES[measure];
+  const last = edges.length;
+  const top = edges[last - 1] ?? 0;
+  const reached = (value: number) => edges.filter((edge) => value >= edge).length;
+  const buckets =
+    top <= DIRECT ? Uint16Array.from({ length: Math.max(0, top) }, (_, value) => reached(value)) : null;
+  return {
+    weights: Int32Array.from(weights),
+    bucketOf: (counts) => {
+      const value = measureOf(counts);
+      if (value >= top) return last;
+      return buckets === null ? reached(value) : buckets[value]!;
+    },
+  };
 }

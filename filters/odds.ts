@@ -20,7 +20,7 @@ export interface Odds {
 /** A scored document. */
 export interface ScoredExample {
   readonly score: number;
-  readonly measures: Readonly<Record<Measure, number>>;
+  readonly measures: Readonly<Partial<Record<Measure, number>>>;
 }
 
 /** Little regularisation: so many documents decide so few numbers. */
@@ -40,7 +40,7 @@ export function fitOdds(
     indices.push(0);
     values.push(score / SCORE_UNIT);
     edges.forEach(({ measure, edge }, e) => {
-      if (measures[measure] < edge) return;
+      if (measures[measure]! < edge) return;
       indices.push(1 + e);
       values.push(1);
     });
@@ -74,7 +74,7 @@ export function scoreWithOdds(
 ): number {
   let logits = shift;
   edgesOf(gates).forEach(({ measure, edge }, e) => {
-    if (example.measures[measure] >= edge) logits += steps[e]!;
+    if (example.measures[measure]! >= edge) logits += steps[e]!;
   });
   return Math.floor(slope * example.score + SCORE_UNIT * logits);
 }

@@ -1,8 +1,14 @@
 /**
  * How a built-in filter is trained: which labels, which features, how strongly regularised. A recipe is part of the model file.
  */
-import type { Measure } from "./features.ts";
+import type { Excerpt, Measure } from "./features.ts";
 import type { DropWhen } from "./filter.ts";
+
+/**
+ * About what the readers of the labels read, who were shown the first 1,900 and the last 700 characters: beyond that the labels
+ * say nothing of a document, and a long one costs no more.
+ */
+export const LABELLED_EXCERPT: Excerpt = { head: 512, tail: 192, level: "presence" };
 
 /** The recipe of a filter that is trained on labels from 0 to 3. */
 export interface Recipe {
@@ -17,10 +23,13 @@ export interface Recipe {
   readonly targets: readonly number[];
   /** Whether an id's feature is scaled by its inverse document frequency, ids of a single document left out. */
   readonly inverseDocumentFrequency: boolean;
-  /** The measures that count, beside the ids. */
+  /** What is read of a document, and what an id counts as. */
+  readonly excerpt: Excerpt;
+  /** The measures that count, beside the ids, each for itself and with each other. At most PRODUCT_MEASURES. */
   readonly measures: readonly Measure[];
-  /** The scale of the measures' bucket features against the ids', whose rows have length 1. */
+  /** The scale of a measure's own column, and of those of squares and pairs, against the ids' rows, whose mean square is 1. */
   readonly measureScale: number;
+  readonly productScale: number;
   /** Steps of measures that the odds take into account: where a text stops being what the weights were learnt on. */
   readonly gates: readonly { readonly measure: Measure; readonly edges: readonly number[] }[];
   /** The grade that documents of a domain count as when nobody graded them. They decide the steps of the gates alone. */

@@ -3,9 +3,9 @@
  */
 import type { Document, TokenIds } from "../core/document.ts";
 import type { PieceTable } from "./classes.ts";
-import { COUNTER_TABLES, tokenCounter } from "./features.ts";
+import { COUNTER_TABLES, type Excerpt, tokenCounter } from "./features.ts";
 import type { Filter } from "./filter.ts";
-import { isModelFilter, type ModelFilter, scoreOf } from "./model.ts";
+import { countsScorer, isModelFilter, type ModelFilter } from "./model.ts";
 import type { RuleFilter } from "./rules/rule-set.ts";
 
 /** Writes the score of each filter to `out`, in their order. The text is asked for where a filter reads it, and only there. */
@@ -20,6 +20,7 @@ export type ScoreAll = (
 export function scoreAll(filters: readonly Filter[]): ScoreAll {
   const groups: {
     readonly pieces: PieceTable;
+    readonly excerpt: Excerpt;
     readonly members: { readonly column: number; readonly filter: ModelFilter }[];
   }[] = [];
   const rules: { readonly column: number; readonly filter: RuleFilter }[] = [];
@@ -33,15 +34,21 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
       others.push({ column, filter });
       return;
     }
-    const { pieces } = filter.model;
-    const group = groups.find((one) => one.members.length < COUNTER_TABLES && samePieces(one.pieces, pieces));
+    const { pieces, excerpt } = filter.model;
+    const group = groups.find(
+      (one) =>
+        one.members.length < COUNTER_TABLES &&
+        sameExcerpt(one.excerpt, excerpt) &&
+        samePieces(one.pieces, pieces),
+    );
     if (group) group.members.push({ column, filter });
-    else groups.push({ pieces, members: [{ column, filter }] });
+    else groups.push({ pieces, excerpt, members: [{ column, filter }] });
   });
-  const counted = groups.map(({ pieces, members }) => ({
-    members,
+  const counted = groups.map(({ pieces, excerpt, members }) => ({
+    members: members.map(({ column, filter }) => ({ column, scoreCounts: countsScorer(filter.model) })),
     countIds: tokenCounter(
       pieces,
+      excerpt,
       members.map(({ filter }) => filter.model.tokenWeights),
     ),
   }));
@@ -49,8 +56,8 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
     for (const { members, countIds } of counted) {
       const counts = countIds(tokens, count);
       for (let m = 0; m < members.length; m++) {
-        const { column, filter } = members[m]!;
-        out[column] = scoreOf(filter.model, counts, m);
+        const { column, scoreCounts } = members[m]!;
+        out[column] = scoreCounts(counts, m);
       }
     }
     if (rules.length > 0) {
@@ -65,6 +72,10 @@ export function scoreAll(filters: readonly Filter[]): ScoreAll {
 
 function isRuleFilter(filter: Filter): filter is RuleFilter {
   return "scoreCounts" in filter;
+}
+
+function sameExcerpt(a: Excerpt, b: Excerpt): boolean {
+  return a.head === b.head && a.tail === b.tail && a.level === b.level;
 }
 
 function samePieces(a: PieceTable, b: PieceTable): boolean {

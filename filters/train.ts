@@ -29,27 +29,40 @@ export interface TrainingRequest {
 
 const FOLDS = [0, 1, 2, 3, 4];
 
+/** The score of a document by a model that was learnt without the document's fold: weights, strength and odds. */
+export interface HeldOutScore {
+  readonly id: string;
+  readonly domain: string;
+  /** 0 to 4. */
+  readonly fold: number;
+  /** Whether it is what the filter looks for. */
+  readonly sought: boolean;
+  /** Nobody graded it. */
+  readonly assumed: boolean;
+  readonly score: number;
+}
+
+/** Scores of all documents, in order of id, each by the model of the other folds; what the figures of a model are made of. Throws ERR_INPUT as `trainFilter`. */
+export function heldOutScores(request: TrainingRequest): readonly HeldOutScore[] {
+  const learner = prepare(request);
+  const { scores } = holdOut(learner);
+  return learner.documents.map(({ id, domain }, i) => ({
+    id,
+    domain,
+    fold: learner.folds[i]!,
+    sought: learner.sought[i]!,
+    assumed: !learner.graded[i]!,
+    score: scores[i]!,
+  }));
+}
+
 /** Trains a filter; some seconds for some thousand documents. Throws ERR_INPUT when there is too little to learn from. */
 export function trainFilter(request: TrainingRequest): FilterModel {
   const { recipe, tokenizer, labels } = request;
   const learner = prepare(request);
-  const { documents, sought, graded, inside, folds } = learner;
-  const { raw, strength } = crossValidate(learner);
+  const { documents, sought, graded, inside } = learner;
+  const { scores, odds, strength } = holdOut(learner);
   const sign = recipe.dropWhen === "high" ? 1 : -1;
-  const scored = documents.map((_, i) => ({ score: raw[i]!, measures: learner.examples[i]!.measures }));
-  const oddsOf = (rows: readonly number[]) =>
-    fitOdds(
-      rows.map((i) => scored[i]!),
-      rows.map((i) => (sought[i] === sign > 0 ? 1 : 0)),
-      recipe.gates,
-    );
-  const scores = new Int32Array(documents.length);
-  for (const fold of FOLDS) {
-    const odds = oddsOf(rowsOf(documents, (i) => folds[i] !== fold));
-    for (const i of rowsOf(documents, (i) => folds[i] === fold))
-      scores[i] = scoreWithOdds(odds, scored[i]!, recipe.gates);
-  }
-  const odds = oddsOf(rowsOf(documents, () => true));
   const trained = fitAll(
     learner,
     rowsOf(documents, (i) => graded[i]!),
@@ -115,7 +128,9 @@ interface Learner {
 
 function prepare({ recipe, documents, pieces }: TrainingRequest): Learner {
   const table = pieceTable(pieces);
-  const exampleOf = exampleMaker(table);
+  const exampleOf = exampleMaker(table, recipe.excerpt, [
+    ...new Set([...recipe.measures, ...recipe.gates.map(({ measure }) => measure)]),
+  ]);
   const sorted = [...new Map(documents.map((document) => [document.id, document])).values()].sort((a, b) =>
     a.id < b.id ? -1 : 1,
   );
@@ -143,6 +158,31 @@ function prepare({ recipe, documents, pieces }: TrainingRequest): Learner {
   };
 }
 
+/** Scores of held-out documents with odds that were held out too; the odds that all held-out scores give; and the strength. */
+function holdOut(learner: Learner): {
+  readonly scores: Int32Array;
+  readonly odds: Odds;
+  readonly strength: number;
+} {
+  const { recipe, documents, examples, sought, folds } = learner;
+  const { raw, strength } = crossValidate(learner);
+  const sign = recipe.dropWhen === "high" ? 1 : -1;
+  const scored = documents.map((_, i) => ({ score: raw[i]!, measures: examples[i]!.measures }));
+  const oddsOf = (rows: readonly number[]) =>
+    fitOdds(
+      rows.map((i) => scored[i]!),
+      rows.map((i) => (sought[i] === sign > 0 ? 1 : 0)),
+      recipe.gates,
+    );
+  const scores = new Int32Array(documents.length);
+  for (const fold of FOLDS) {
+    const odds = oddsOf(rowsOf(documents, (i) => folds[i] !== fold));
+    for (const i of rowsOf(documents, (i) => folds[i] === fold))
+      scores[i] = scoreWithOdds(odds, scored[i]!, recipe.gates);
+  }
+  return { scores, odds: oddsOf(rowsOf(documents, () => true)), strength };
+}
+
 /** Scores of each document by a model that was learnt without its fold, its strength included; and the strength for all. */
 function crossValidate(learner: Learner): { readonly raw: Int32Array; readonly strength: number } {
   const { recipe, documents, sought, graded, inside, folds } = learner;
@@ -165,7 +205,7 @@ function crossValidate(learner: Learner): { readonly raw: Int32Array; readonly s
   };
   // A fit without folds a and b is judged on b for the choice that a's scores depend on, and on a for b's.
   const inner = FOLDS.map(() => recipe.strengths.map(() => 0));
-  for (const a of FOLDS)
+  for (const a of recipe.strengths.length > 1 ? FOLDS : [])
     for (const b of FOLDS.slice(a + 1)) {
       const models = fitWithout(a, b);
       addTo(inner[a]!, areas(models, b));
@@ -202,7 +242,12 @@ function fitAll(
   return recipe.strengths.map((strength) => {
     fit = fitLogistic(data, every, wanted, strength, fit);
     const { weights, bias } = fit;
-    return quantise({ weights: weights.map((w) => slope * w), bias: slope * bias + shift }, space, pieces);
+    return quantise(
+      { weights: weights.map((w) => slope * w), bias: slope * bias + shift },
+      space,
+      pieces,
+      recipe.excerpt,
+    );
   });
 }
 

@@ -1,17 +1,22 @@
 /**
  * `headrace evaluate-filter`: what a model does on graded documents, by domain.
  */
+
 import {
   type DomainEvaluation,
   evaluateFilter as evaluate,
+  heldOutScores,
+  type LabelledDocument,
   loadFilter,
+  RECIPES,
   readLabels,
   readModel,
   SCORE_UNIT,
 } from "../filters/index.ts";
+import { HeadraceError } from "../index.ts";
 import { command } from "./command.ts";
 import { percent, printJson, say, table } from "./display.ts";
-import { labelledFlags, readLabelled } from "./labelled.ts";
+import { labelledFlags, readLabelled, trainingRequest } from "./labelled.ts";
 
 /** The command. */
 export const evaluateFilter = command({
@@ -27,8 +32,15 @@ export const evaluateFilter = command({
     )
       .option("threshold", {
         type: "number",
-        default: 0,
-        describe: "the cut, as in a score column; 0 is even odds",
+        array: true,
+        default: [0],
+        describe: "cuts, as in a score column; 0 is even odds. Domains are judged at the first",
+      })
+      .option("held-out", {
+        type: "boolean",
+        default: false,
+        describe:
+          "train the recipe of this name on these labels, in five folds, and judge each document by the model of the other four",
       })
       .option("json", { type: "boolean", default: false, describe: "the evaluation on standard output" }),
   async run(args) {
@@ -36,19 +48,22 @@ export const evaluateFilter = command({
     const tokenizer = await loadTokenizer(args.tokenizer);
     const filter = loadFilter(args.model, tokenizer.sha256);
     const labels = readLabels(args.labels, filter.name);
-    const { documents, missing } = await readLabelled(labels, args.documents, tokenizer);
     const { training } = readModel(args.model).model;
+    const { scored, missing } = args.heldOut ? await heldOut() : await judged();
+    const [threshold = 0, ...others] = args.threshold.map((cut) => Math.round(cut * SCORE_UNIT));
     const evaluation = evaluate(
-      documents,
-      Int32Array.from(documents, ({ tokens }) => filter.score("", tokens, tokens.length)),
+      scored,
+      Int32Array.from(scored, ({ score }) => score),
       training.soughtGrades,
       filter.dropWhen,
-      Math.round(args.threshold * SCORE_UNIT),
+      threshold,
+      others,
     );
     if (missing > 0) say(`${missing} rows of ${args.labels} name documents that are not in the corpus`);
-    if (labels.sha256 === training.labels)
+    if (args.heldOut) say("each document is judged by a model that was trained on the other four folds");
+    else if (labels.sha256 === training.labels)
       say(
-        "the model was trained on these labels: this is how well it fits; what it does elsewhere is in the model file",
+        "the model was trained on these labels: this is how well it fits; --held-out says what it does on documents that it was not trained on",
       );
     const head = [
       "domain",
@@ -68,6 +83,21 @@ export const evaluateFilter = command({
         row("all", evaluation.all),
       ]),
     );
+    say(`\n${training.sought}: what each cut does`);
+    say(
+      table([
+        ["cut", "dropped rightly", "dropped wrongly", "missed", "kept rightly", "precision", "recall"],
+        ...evaluation.cuts.map(({ threshold, cut }) => [
+          (threshold / SCORE_UNIT).toFixed(4),
+          cut.truePositives,
+          cut.falsePositives,
+          cut.falseNegatives,
+          cut.trueNegatives,
+          shareOf(cut.precision),
+          shareOf(cut.recall),
+        ]),
+      ]),
+    );
     say(`\n${training.sought}: stated probability against what is so`);
     say(
       table([
@@ -80,7 +110,38 @@ export const evaluateFilter = command({
         ]),
       ]),
     );
-    if (args.json) printJson({ filter: filter.name, sha256: filter.sha256, ...evaluation });
+    if (args.json)
+      printJson({
+        filter: filter.name,
+        sha256: filter.sha256,
+        labels: labels.sha256,
+        heldOut: args.heldOut,
+        ...evaluation,
+      });
+
+    async function judged() {
+      const { documents, missing } = await readLabelled(labels, args.documents, tokenizer);
+      const scoreOf = ({ tokens }: LabelledDocument) => filter.score("", tokens, tokens.length);
+      return { missing, scored: documents.map((document) => ({ ...document, score: scoreOf(document) })) };
+    }
+
+    async function heldOut() {
+      const recipe = RECIPES[filter.name];
+      if (!recipe)
+        throw new HeadraceError(
+          "ERR_ARGUMENT",
+          `--held-out trains a recipe, and there is none of the name "${filter.name}"; there are ${Object.keys(RECIPES).join(", ")}`,
+        );
+      const { documents, missing } = await readLabelled(labels, args.documents, tokenizer, recipe.assumed);
+      const scores = new Map(
+        heldOutScores(trainingRequest(recipe, documents, tokenizer, labels)).map(({ id, score }) => [
+          id,
+          score,
+        ]),
+      );
+      const graded = documents.filter(({ assumed }) => assumed !== true);
+      return { missing, scored: graded.map((one) => ({ ...one, score: scores.get(one.id)! })) };
+    }
   },
 });
 
@@ -91,10 +152,14 @@ function row(name: string, { ranking, cut }: DomainEvaluation): readonly (string
     truePositives + falsePositives + falseNegatives + trueNegatives,
     truePositives + falseNegatives,
     truePositives + falsePositives,
-    Number.isNaN(precision) ? "" : percent(precision),
-    Number.isNaN(recall) ? "" : percent(recall),
+    shareOf(precision),
+    shareOf(recall),
     ...(ranking
       ? [ranking.auc, ranking.aucFrom, ranking.aucTo].map((area) => area.toFixed(3))
       : ["", "", ""]),
   ];
+}
+
+function shareOf(part: number): string {
+  return Number.isNaN(part) ? "" : percent(part);
 }

@@ -2,7 +2,15 @@
  * The graded documents of a corpus, tokenized: what train-filter and evaluate-filter start from, and the flags that name them.
  */
 import type { Argv } from "yargs";
-import { collectLabelled, type LabelledCorpus, type Labels } from "../filters/index.ts";
+import {
+  collectLabelled,
+  type LabelledCorpus,
+  type LabelledDocument,
+  type Labels,
+  piecesOf,
+  type Recipe,
+  type TrainingRequest,
+} from "../filters/index.ts";
 import type { Tokenizer } from "../pipeline/index.ts";
 
 /** Adds `<labels>`, `--documents` and `--tokenizer`. */
@@ -11,7 +19,8 @@ export function labelledFlags<T>(args: Argv<T>) {
     .positional("labels", {
       type: "string",
       demandOption: true,
-      describe: "tab-separated file with the columns sha1_16 and the filter's name, grades 0 to 3",
+      describe:
+        "tab-separated file or JSON lines with the columns sha1_16 (or, in JSON, text) and the filter's name, grades 0 to 3",
     })
     .option("documents", {
       type: "string",
@@ -39,4 +48,20 @@ export async function readLabelled(
     for (const file of files) for await (const chunk of readSource(file)) yield* chunk.documents;
   }
   return collectLabelled(labels, documents(), (text) => tokenizer.encode(text), assumed);
+}
+
+/** What a recipe is trained on. */
+export function trainingRequest(
+  recipe: Recipe,
+  documents: readonly LabelledDocument[],
+  tokenizer: Tokenizer,
+  labels: Labels,
+): TrainingRequest {
+  return {
+    recipe,
+    documents,
+    pieces: piecesOf((ids) => tokenizer.decode(ids), tokenizer.vocabularySize, tokenizer.encode("a")[0]!),
+    tokenizer: tokenizer.sha256,
+    labels: labels.sha256,
+  };
 }

@@ -1,10 +1,10 @@
 /**
  * `headrace train-filter`: a model file from graded documents, with its figures.
  */
-import { piecesOf, RECIPES, readLabels, trainFilter as train, writeModel } from "../filters/index.ts";
+import { RECIPES, readLabels, trainFilter as train, writeModel } from "../filters/index.ts";
 import { command } from "./command.ts";
 import { percent, printJson, say, table } from "./display.ts";
-import { labelledFlags, readLabelled } from "./labelled.ts";
+import { labelledFlags, readLabelled, trainingRequest } from "./labelled.ts";
 
 /** The command. */
 export const trainFilter = command({
@@ -21,13 +21,7 @@ export const trainFilter = command({
     const recipe = RECIPES[args.filter]!;
     const labels = readLabels(args.labels, args.filter);
     const { documents, missing } = await readLabelled(labels, args.documents, tokenizer, recipe.assumed);
-    const model = train({
-      recipe,
-      documents,
-      pieces: piecesOf((ids) => tokenizer.decode(ids), tokenizer.vocabularySize, tokenizer.encode("a")[0]!),
-      tokenizer: tokenizer.sha256,
-      labels: labels.sha256,
-    });
+    const model = train(trainingRequest(recipe, documents, tokenizer, labels));
     const sha256 = await writeModel(args.out, model);
     const { metrics, sought, positives, assumed } = model.training;
     const { ranking, within, folds, domains } = metrics;

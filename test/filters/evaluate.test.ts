@@ -24,6 +24,20 @@ test("a filter of the high kind is judged by what lies at or above the cut, in a
   assert.equal(domains["book"]?.ranking, null);
 });
 
+test("further cuts have their own confusion, over all documents, in the order given", () => {
+  const scores = Int32Array.of(200, 150, 100, -50);
+  const { cuts, all } = evaluateFilter(DOCUMENTS, scores, [2, 3], "high", 150, [300, -100]);
+  assert.deepEqual(cuts[0], { threshold: 150, cut: all.cut });
+  assert.deepEqual(
+    cuts.map(({ threshold, cut }) => [threshold, cut.truePositives, cut.falsePositives, cut.recall]),
+    [
+      [150, 1, 1, 0.5],
+      [300, 0, 0, 0],
+      [-100, 2, 2, 1],
+    ],
+  );
+});
+
 test("a filter of the low kind is judged by what lies below the cut, and ranked from below", () => {
   const { all } = evaluateFilter(DOCUMENTS, Int32Array.of(-3, 5, 1, 9), [2, 3], "low", 1);
   assert.equal(all.ranking?.auc, 1);

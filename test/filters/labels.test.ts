@@ -38,6 +38,33 @@ test("one column of a label file is read, by the header's names", () => {
   );
 });
 
+test("JSON lines grade documents by name or by text, and a line without the column grades nothing", () => {
+  const lines = [
+    { sha1_16: A, ads: 3, domain: "c4" },
+    { text: "b", ads: 0 },
+    { text: "c", fluency: 1 },
+  ];
+  const text = lines.map((line) => JSON.stringify(line)).join("\r\n");
+  assert.deepEqual(
+    [...parseLabels(text, "ads", "l.jsonl").grades],
+    [
+      [A, 3],
+      [B, 0],
+    ],
+  );
+  assert.throws(() => parseLabels(`${text}\n{"text": "b", "ads": 1}`, "ads", "l.jsonl"), {
+    message: /l.jsonl line 4 grades [0-9a-f]{16} 1, an earlier line 0; keep one of them/,
+  });
+  assert.throws(() => parseLabels(`{"text": "b", "ads": 1.5}`, "ads", "l.jsonl"), {
+    message: /l.jsonl line 1 has sha1_16 "[0-9a-f]{16}" and ads "1.5"; expected/,
+  });
+  assert.throws(() => parseLabels(`{"ads": 1}`, "ads", "l.jsonl"), { message: /l.jsonl line 1.text is/ });
+  assert.throws(() => parseLabels(`${text}\n{"text":`, "ads", "l.jsonl"), {
+    code: "ERR_PARSE",
+    message: /l.jsonl line 4/,
+  });
+});
+
 test("a label file that is wrong is named with line, value and what was expected", () => {
   assert.throws(() => parseLabels("a\tb\n", "ads", "l.tsv"), {
     code: "ERR_PARSE",

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { areaUnderRoc, averagePrecision, cutQuality, flagsByDomain, rankingOf } from "../../filters/index.ts";
+import {
+  areaUnderRoc,
+  averagePrecision,
+  cutQuality,
+  flagsByDomain,
+  pairedRanking,
+  rankingOf,
+} from "../../filters/index.ts";
 import { python } from "../support.ts";
 
 const { oracle, ranking } = JSON.parse(
@@ -69,4 +76,30 @@ test("false alarms are counted a domain; a domain of positives alone has no rate
     a: { documents: 1, positives: 1, flagged: 1, falseAlarms: 0, falseAlarmRate: null },
     b: { documents: 3, positives: 1, flagged: 2, falseAlarms: 1, falseAlarmRate: 0.5 },
   });
+});
+
+test("two scores are compared on the same resamples: against itself no difference, and the other way round the opposite", () => {
+  const positive = Array.from({ length: 300 }, (_, i) => i % 3 === 0);
+  const noise = (seed: number) => (i: number) => (Math.imul(i * 7919 + seed, 2654435761) >>> 0) / 2 ** 32;
+  const scores = (signal: number, seed: number) =>
+    positive.map((is, i) => (is ? signal : 0) + noise(seed)(i + 1));
+  const [good, poor] = [scores(0.5, 1), scores(0.1, 2)];
+  const itself = pairedRanking(good, good, positive);
+  assert.deepEqual(itself, { difference: 0, from: 0, to: 0, p: 1 });
+  const better = pairedRanking(good, poor, positive);
+  assert.equal(better.difference, areaUnderRoc(good, positive) - areaUnderRoc(poor, positive));
+  assert.ok(better.from > 0 && better.from < better.difference && better.difference < better.to);
+  assert.equal(better.p, 1 / 2000);
+  const worse = pairedRanking(poor, good, positive);
+  assert.deepEqual([worse.difference, worse.p], [-better.difference, better.p]);
+  assert.ok(Math.abs(worse.to + better.from) < 0.003 && worse.to < 0);
+});
+
+test("the interval of a ranking and of a comparison are of the same draws", () => {
+  const positive = Array.from({ length: 200 }, (_, i) => i % 4 === 0);
+  const scores = positive.map((is, i) => (is ? 0.3 : 0) + ((i * 37) % 101) / 101);
+  const still = positive.map(() => 0);
+  const { aucFrom, aucTo } = rankingOf(scores, positive);
+  const { from, to } = pairedRanking(scores, still, positive);
+  assert.deepEqual([from, to], [aucFrom - 0.5, aucTo - 0.5]);
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { sha256 } from "../../core/hash.ts";
 import {
   BUILT_IN_FILTERS,
+  EARLIER_MODELS,
   filterOf,
   formatModel,
   loadFilter,
@@ -30,7 +31,7 @@ for (const file of readdirSync(FOLDER)) {
   test(`${file} loads by name for its tokenizer, with the hash of its bytes`, () => {
     const filter = loadFilter(file.replace(".json", ""), LLAMA_2);
     assert.equal(filter.sha256, sha256(text));
-    assert.equal(`${filter.name}.json`, file);
+    assert.equal(filter.name, file.replace(/(-1)?\.json$/, ""));
     assert.equal(filter.dropWhen, filter.name === "ads" ? "high" : "low");
   });
 }
@@ -38,7 +39,7 @@ for (const file of readdirSync(FOLDER)) {
 test("every built-in filter has its model", () => {
   assert.deepEqual(
     readdirSync(FOLDER).sort(),
-    BUILT_IN_FILTERS.map((name) => `${name}.json`),
+    [...BUILT_IN_FILTERS, ...EARLIER_MODELS].map((name) => `${name}.json`).sort(),
   );
 });
 
@@ -59,9 +60,10 @@ test("a model that is not there is named, with what could be given", () => {
 });
 
 const TEXT = readFileSync(join(FOLDER, "ads.json"), "utf8");
+const EARLIER = readFileSync(join(FOLDER, "ads-1.json"), "utf8");
 
-function changed(change: (model: ReturnType<typeof JSON.parse>) => void): string {
-  const model = JSON.parse(TEXT);
+function changed(change: (model: ReturnType<typeof JSON.parse>) => void, text = TEXT): string {
+  const model = JSON.parse(text);
   change(model);
   return JSON.stringify(model);
 }
@@ -70,23 +72,58 @@ const BROKEN: readonly (readonly [string, string, RegExp])[] = [
   ["a cut file", TEXT.slice(0, 1000), /m.json is not JSON/],
   [
     "another format",
-    changed((m) => (m["format"] = "headrace-filter/2")),
-    /m.json.format is "headrace-filter\/2"/,
+    changed((m) => (m["format"] = "headrace-filter/3")),
+    /m.json.format is "headrace-filter\/3"/,
   ],
   ["an unknown field", changed((m) => (m["extra"] = 1)), /m.json.extra is 1; expected no such field/],
   [
     "a kind of feature from a later version",
     changed((m) => m["features"].push({ kind: "bigrams" })),
-    /m.json.features\[\d+\] is of the kind "bigrams"; known: tokens, measure; use the version/,
+    /m.json.features\[\d+\] is of the kind "bigrams"; known: tokens, presence, measure, products; use the version/,
+  ],
+  [
+    "a kind of feature that its format does not have",
+    changed((m) => m["features"].push({ kind: "products" }), EARLIER),
+    /m.json.features\[\d+\] is of the kind "products"; known: tokens, measure; use the version/,
+  ],
+  ["a field that its format does not have", changed((m) => (m["reads"] = {}), EARLIER), /m.json.reads is/],
+  ["nothing about what it reads", changed((m) => delete m["reads"]), /m.json.reads is/],
+  [
+    "a value missing in products",
+    changed((m) => m["features"].at(-1).tables[0].values.pop()),
+    /has \d+ values for the \d+ edges of the;/,
+  ],
+  [
+    "a value so large that products would not be exact",
+    changed((m) => (m["features"].at(-1).tables[0].values[0] = 1024)),
+    /tables\[0\].values\[0\] is 1024/,
+  ],
+  [
+    "a pair too few",
+    changed((m) => m["features"].at(-1).tables.pop()),
+    /has 153 weights for the 136 pairs of its 17 measures/,
+  ],
+  [
+    "products of so many measures that they would not be exact",
+    changed((m) => {
+      const products = m["features"].at(-1);
+      products.tables = Array.from({ length: 23 }, () => products.tables[0]);
+    }),
+    /has products of 23 measures, more than 22/,
+  ],
+  [
+    "two features of products",
+    changed((m) => m["features"].push(m["features"].at(-1))),
+    /has 2 features of products/,
   ],
   [
     "a table with a weight missing",
-    changed((m) => m["features"][1].weights.pop()),
+    changed((m) => m["features"][1].weights.pop(), EARLIER),
     /filter model m.json has \d+ weights for the \d+ edges of longestLine; restore it or train it again/,
   ],
   [
     "edges out of order",
-    changed((m) => m["features"][1].edges.reverse()),
+    changed((m) => m["features"][1].edges.reverse(), EARLIER),
     /has edges of longestLine that do not ascend/,
   ],
   [

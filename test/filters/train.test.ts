@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyOf, wordAt } from "../../core/random.ts";
 import {
+  areaUnderRoc,
   evaluateFilter,
   filterOf,
   formatModel,
+  heldOutScores,
   type LabelledDocument,
   RECIPES,
   trainFilter,
@@ -74,4 +76,32 @@ test("labels that the words say nothing about are refused rather than learnt by 
   } catch (error) {
     assert.match(String(error), /do not rank documents that were held out better than chance/);
   }
+});
+
+test("the figures of a model are those of its held-out scores: one a document, in order of id, five folds", () => {
+  const labelled = documents(300);
+  const { ranking } = trainFilter({ ...REQUEST, documents: labelled }).training.metrics;
+  const held = heldOutScores({ ...REQUEST, documents: labelled });
+  assert.deepEqual(
+    held.map(({ id }) => id),
+    labelled.map(({ id }) => id).sort(),
+  );
+  assert.deepEqual([...new Set(held.map(({ fold }) => fold))].sort(), [0, 1, 2, 3, 4]);
+  const within = held.filter(({ domain }) => domain === "c4");
+  const area = areaUnderRoc(
+    within.map(({ score }) => score),
+    within.map(({ sought }) => sought),
+  );
+  assert.equal(Math.round(area * 1e4) / 1e4, ranking.auc);
+});
+
+test("of several strengths that is taken which ranks held-out documents best", () => {
+  const labelled = documents(300);
+  const trained = (...strengths: readonly number[]) =>
+    trainFilter({ ...REQUEST, recipe: { ...REQUEST.recipe, strengths }, documents: labelled }).training;
+  const candidates = [1, 1000];
+  const alone = candidates.map((strength) => trained(strength).metrics.ranking.auc);
+  assert.ok(Math.abs(alone[0]! - alone[1]!) > 0.01, `${alone}`);
+  const better = candidates[alone[0]! > alone[1]! ? 0 : 1];
+  assert.equal(trained(...candidates).recipe["strength"], better);
 });
