@@ -64,7 +64,10 @@ export function readingOf(document: Inspected, reading: Reading): string {
   }));
   if (told < text.length)
     fragments.push({ text: ` \u2026 ${grouped(text.length - told)} characters more`, ...faint });
-  const parts = explanation === null ? [] : [{ text: partsOf(explanation.parts, reading), ...PLAIN }];
+  const parts =
+    explanation === null || explanation.parts.length === 0
+      ? []
+      : [{ text: partsOf(explanation.parts, reading), ...PLAIN }];
   const note =
     explanation === null || explanation.score === document.score
       ? []

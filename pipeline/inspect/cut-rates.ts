@@ -71,7 +71,9 @@ export async function cutRates(of: Inspection): Promise<CutRates> {
     unit === "flagged" && flagAt === null ? [] : sweep(requestFor(unit), ratesOf(unit, own)),
   );
   const domains = [...(swept[0]?.thresholds[0]?.keys() ?? [])];
-  const { axis, bins } = axisOf(samples.scores[filter.name]!);
+  const applies = samples.domains.map((domain) => domains.length === 0 || domains.includes(domain));
+  const scores = samples.scores[filter.name]!.filter((_, i) => applies[samples.domain[i]!]);
+  const { axis, bins } = axisOf(scores);
   const counts = countTable(of, {
     earlier: earlierCascade(requestFor("documents"), manifest.filters),
     thresholds: new Map(domains.map((domain) => [domain, ascending(swept, domain)])),
@@ -161,7 +163,7 @@ function sweepOf(
   return { unit, rates, domains: Object.fromEntries(domains) };
 }
 
-/** The bins of the histograms, from the scores of the sample. */
+/** The bins of the histograms, from the scores of the sample where the filter applies: other domains may be far off. */
 function axisOf(scores: Int32Array): Pick<PageData, "axis"> & { readonly bins: number } {
   const sorted = Int32Array.from(scores).sort();
   const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;

@@ -67,6 +67,8 @@ test("another filter's drop, a tag and a held-out document are named, and a scor
   assert.match(of({ threshold: null }), /ads 0\.7500 \u00b7 c4/);
   assert.match(of({ score: 1 }), /whose score is 0\.7500: it does not hold all that was scored/);
   assert.doesNotMatch(of({ explanation: null }), /at the start/);
+  // A document that breaks no rule.
+  assert.equal(of({ score: 0, explanation: { score: 0, parts: [] } }), of({ score: 0, explanation: null }));
 });
 
 test("nothing in a text or a path can steer a terminal or turn the direction of what follows", () => {

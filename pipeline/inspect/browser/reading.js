@@ -35,7 +35,7 @@ export function reading(data, document, threshold) {
     ),
     ...textOf(data, document),
   );
-  if (document.parts) article.append(partsOf(data, document.parts, document));
+  if (document.parts && document.parts.length > 0) article.append(partsOf(data, document.parts, document));
   return article;
 }
 
