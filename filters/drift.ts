@@ -25,7 +25,7 @@ export interface DriftAlarm extends ObservedDrop {
 
 /**
  * The observations that lie outside the calibration's 99 % band. The band allows for chance in both the sample and the documents
- * observed (effective size 1 / (1/n + 1/m)), so a small task has a wide one. One in a hundred is outside by chance alone.
+ * observed (effective size 1 / (1/n + 1/m)), so a small task has a wide one. At most one in a hundred is outside by chance alone.
  * Another `z` than that of 99 % makes another band. A domain without sample documents never alarms. Throws ERR_CALIBRATION on a filter or domain that was not calibrated.
  */
 export function driftAlarm(
@@ -45,8 +45,10 @@ export function driftAlarm(
     const { documents: sampled } = entry.reached;
     if (drop.documents === 0 || sampled === 0) return [];
     const band = wilson(entry.predicted.documents.rate, 1 / (1 / sampled + 1 / drop.documents), z);
+    // Documents are whole: what a band allows of few is rounded outward, or none of nine would be outside a band from 0.5 % on.
+    const [least, most] = [Math.floor(band.from * drop.documents), Math.ceil(band.to * drop.documents)];
+    if (drop.dropped >= least && drop.dropped <= most) return [];
     const rate = drop.dropped / drop.documents;
-    if (rate >= band.from && rate <= band.to) return [];
     const reason = `${drop.filter} dropped ${percent(rate)} of ${drop.documents} documents of ${drop.domain}; ${percent(band.from)} to ${percent(band.to)} was predicted (99 %)`;
     return [{ ...drop, band, reason }];
   });

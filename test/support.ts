@@ -77,6 +77,10 @@ function installed(name: string): boolean {
   }
 }
 
+/** Why the Python package's own tests need not run: whoever started these ran them before. */
+export const pytestDone: string | false =
+  process.env["HEADRACE_PYTEST"] === "done" && "the Python tests ran before these";
+
 function absent(present: boolean, reason: string): string | false {
   if (present) return false;
   if (required) throw new Error(`${reason}, and HEADRACE_REQUIRE=1 asks for it`);

@@ -38,6 +38,16 @@ test("the fewer documents a task has the wider its band", () => {
   assert.deepEqual([10, 30, 100, 1000].map(drift), [0, 0, 1, 1]);
 });
 
+test("none of a few documents is inside a band that begins just above none, and all of them in one that ends just below", () => {
+  const alarms = (documents: number, dropped: number) =>
+    driftAlarm(CALIBRATION, [{ filter: "ads", domain: C4, documents, dropped }]);
+  assert.ok(
+    0.1 < alarms(7, 0)[0]!.band.from,
+    "the band of five is a little wider, and begins above none too",
+  );
+  assert.deepEqual([...alarms(5, 0), ...alarms(5, 5)], []);
+});
+
 test("a task without documents, and a domain without a sample, never alarm", () => {
   assert.deepEqual(driftAlarm(CALIBRATION, [{ filter: "ads", domain: C4, documents: 0, dropped: 0 }]), []);
   assert.deepEqual(

@@ -45,8 +45,12 @@ async function checkLaw(
   });
   const fresh = await built({ ...fixed, ...wanted });
   assert.deepEqual(tree(anew.out), tree(fresh.out));
-  const same = { out: "", seconds: 0, reused: 0, skipped: [], notices: [] };
-  assert.deepEqual({ ...anew, ...same }, { ...fresh, ...same });
+  // Finished shards have no tasks any more, whose drift a build of the input tells too.
+  const same = ({ alarms }: BuildReport) => ({
+    ...{ out: "", seconds: 0, reused: 0, skipped: [], notices: [] },
+    alarms: alarms.filter((alarm) => !alarm.includes("for all together")),
+  });
+  assert.deepEqual({ ...anew, ...same(anew) }, { ...fresh, ...same(fresh) });
   assert.deepEqual(tree(from), before, "what is read is left as it is");
   return anew.out;
 }

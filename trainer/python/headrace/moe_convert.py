@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from .errors import HeadraceError
-from .model_folder import load_model, parameters_of, read_shape, write_model
+from .model_config import read_shape
+from .model_folder import load_model, parameters_of, write_model
 from .moe_importance import group_rows, importance_of, sample_rows
 from .moe_layer import MoeShape
 from .moe_split import METHODS, Split, clustered_split, expert_size, inner_split, inter_split, random_split

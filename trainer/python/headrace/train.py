@@ -32,6 +32,7 @@ from .errors import HeadraceError
 from .keys import key_of
 from .losses import LossSum
 from .manifest import read_manifest
+from .model_config import read_config, read_shape
 from .sampler import Batch
 from .schedule import read_schedule
 from .torch_group import TorchGroup
@@ -109,7 +110,7 @@ class TorchTrainer(loop.Trainer):
     def _build(self, shape: Shape) -> None:
         self.model = Llama(shape)
         if self.origin is not None:
-            from .model_folder import load_into, read_shape  # needs safetensors, which nothing else here does
+            from .model_folder import load_into  # needs safetensors, which nothing else here does
 
             if shape == read_shape(self.origin):
                 load_into(self.model, self.origin)
@@ -318,8 +319,6 @@ def make_trainer(options: argparse.Namespace, welcome: Welcome, group: loop.Grou
 def sizes(options: argparse.Namespace, vocabulary: int) -> Shape:
     """The shape of a model's folder, or of the flags for sizes."""
     if options.origin is not None:
-        from .model_folder import read_shape
-
         return read_shape(options.origin)
     shape = Shape(
         vocabulary=vocabulary,
@@ -336,8 +335,6 @@ def sizes(options: argparse.Namespace, vocabulary: int) -> Shape:
 
 def check_tokenizer(folder: str, tokenizer: Dict[str, Any], shards: str) -> None:
     """Whether a model's folder and shards go by one tokenizer: as many ids, or, where moe-convert recorded it, the same hash and enough ids. Raises ERR_TRAINER."""
-    from .model_folder import read_config
-
     config = read_config(folder)
     size, sha256 = config.get("vocab_size"), (config.get("headrace_conversion") or {}).get("tokenizer")
     wrong = None

@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from headrace.errors import HeadraceError  # noqa: E402
-from headrace.model_folder import load_model, parameters_of, read_shape, write_model  # noqa: E402
+from headrace.model_config import read_shape  # noqa: E402
+from headrace.model_folder import folder_name, load_model, parameters_of, write_model  # noqa: E402
 from headrace.moe_convert import convert, moe_shape_of, parameter_count  # noqa: E402
 from headrace.moe_layer import Experts, MoeLayer, MoeShape, Router, squared_variation  # noqa: E402
 from headrace.moe_split import (  # noqa: E402
@@ -325,8 +326,6 @@ def test_a_published_checkpoint_with_a_matrix_an_expert_is_read(tmp_path):
     shape = read_shape(tmp_path / "moe")
     for name, tensor in parameters_of(tmp_path / "moe", shape):
         if ".moe." not in name:
-            from headrace.model_folder import folder_name
-
             tensors[folder_name(name)] = tensor
             continue
         block, rest = name.split(".moe.")
