@@ -10,7 +10,8 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { manifestFingerprint, packShards, type TokenShard, writeManifest } from "../shards/index.ts";
+import { packShards, type TokenShard, writeManifest } from "../shards/index.ts";
+import { madeUpManifest } from "./made-up.ts";
 
 const BATCH_DOCUMENTS = 2 ** 16;
 
@@ -90,35 +91,7 @@ async function writeShards(dir: string, documents: number): Promise<void> {
     sha256: "00".repeat(32),
     batches,
   };
-  const draft = {
-    format: "headrace-shards/1" as const,
-    key: "made up",
-    tokenizer: {
-      name: "made up",
-      sha256: "00".repeat(32),
-      vocabularySize: 32_000,
-      bos: 1,
-      eos: 2,
-      addBos: true,
-      addEos: false,
-    },
-    tokenType: "uint16" as const,
-    filters: [],
-    domains: ["a"],
-    shards: [shard],
-    tables: [],
-    account: {
-      read: 0,
-      kept: 0,
-      heldOut: 0,
-      quarantined: 0,
-      incidents: 0,
-      dropped: {},
-      bytes: { read: 0, unreadable: 0, total: 0 },
-      domains: {},
-    },
-  };
-  await writeManifest(dir, { ...draft, fingerprint: manifestFingerprint(draft) });
+  await writeManifest(dir, madeUpManifest(["a"], [shard]));
 }
 
 function percent(share: number): string {

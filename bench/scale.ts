@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { domainName, domainWeights } from "../index.ts";
 import { appendStage, createSchedule, openPlan, openSampler, type Schedule } from "../samplers/index.ts";
-import { MANIFEST, manifestFingerprint, type ShardManifest, writeManifest } from "../shards/index.ts";
+import { MANIFEST, type ShardManifest, writeManifest } from "../shards/index.ts";
+import { madeUpManifest } from "./made-up.ts";
 import { median } from "./statistics.ts";
 
 const SHARD_TOKENS = 10_000_000;
@@ -97,22 +98,9 @@ function seek(schedule: Schedule): object {
 
 function manifestOf(count: number): ShardManifest {
   const names = namesOf(count);
-  const draft = {
-    format: "headrace-shards/1" as const,
-    key: "made up",
-    tokenizer: {
-      name: "made up",
-      sha256: "00".repeat(32),
-      vocabularySize: 32_000,
-      bos: 1,
-      eos: 2,
-      addBos: true,
-      addEos: false,
-    },
-    tokenType: "uint16" as const,
-    filters: [],
-    domains: names,
-    shards: names.flatMap((domain) =>
+  return madeUpManifest(
+    names,
+    names.flatMap((domain) =>
       Array.from({ length: Math.floor(shards / count) }, (_, number) => {
         const path = `train/${domain}/${String(number).padStart(5, "0")}.arrow`;
         const batches = [0, 1].map((i) => ({
@@ -134,19 +122,7 @@ function manifestOf(count: number): ShardManifest {
         };
       }),
     ),
-    tables: [],
-    account: {
-      read: 0,
-      kept: 0,
-      heldOut: 0,
-      quarantined: 0,
-      incidents: 0,
-      dropped: {},
-      bytes: { read: 0, unreadable: 0, total: 0 },
-      domains: {},
-    },
-  };
-  return { ...draft, fingerprint: manifestFingerprint(draft) };
+  );
 }
 
 /** A run of 200 B tokens in weights that lean another way in every stage. */

@@ -2,8 +2,6 @@
  * Updates are the same in both implementations, and whatever losses come, the rails hold and the weights can be served.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type DomainName, domainName, domainWeights } from "../../core/domain.ts";
@@ -15,7 +13,8 @@ import {
   RULES,
   updateWeights,
 } from "../../samplers/index.ts";
-import { python, ROOT } from "../support.ts";
+import { python } from "../support.ts";
+import { askTwin } from "./twin.ts";
 
 /** A policy, weights that an update starts from, and losses. */
 const updates = fc.integer({ min: 1, max: 9 }).chain((count) => {
@@ -126,27 +125,20 @@ describe("the Python twin", { skip: missing }, () => {
       policy: policyOf(update),
       asked: updated(update).asked,
     }));
-    const { stdout, stderr, status } = spawnSync(command, ["-c", TWIN], {
-      input: JSON.stringify(input),
-      encoding: "utf8",
-      maxBuffer: 2 ** 26,
-      env: { ...process.env, PYTHONPATH: join(ROOT, "trainer/python"), PYTHONDONTWRITEBYTECODE: "1" },
-    });
-    assert.equal(status, 0, stderr);
-    const answers = stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const answers = askTwin(command, TWIN, input) as readonly Record<
+      "asked" | "weights" | "railed" | "actions",
+      Readonly<Record<string, number>>
+    >[];
     assert.equal(answers.length, cases.length);
     cases.forEach((update, i) => {
       const ours = updated(update);
-      const theirs = answers[i];
+      const theirs = answers[i]!;
       for (const name of update.names as DomainName[])
         for (const [seen, expected] of [
           [theirs.asked[name], ours.asked[name]],
           [theirs.weights[name], ours.weights[name]],
         ])
-          assert.ok(Math.abs(seen - expected) < 1e-12, `case ${i}, ${name}: ${seen}, here ${expected}`);
+          assert.ok(Math.abs(seen! - expected!) < 1e-12, `case ${i}, ${name}: ${seen}, here ${expected}`);
       assert.deepEqual(theirs.railed, ours.weights);
       assert.deepEqual(theirs.actions, ours.rails);
     });

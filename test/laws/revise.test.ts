@@ -3,8 +3,6 @@
  * not passed over by name, the mixture keeps its bounds, and both implementations append the same stages.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { domainWeights } from "../../core/domain.ts";
@@ -23,8 +21,9 @@ import {
   scheduleState,
   stagesInForce,
 } from "../../samplers/index.ts";
-import { python, ROOT } from "../support.ts";
+import { python } from "../support.ts";
 import { type Run, runs, schedulesOf } from "./schedule-runs.ts";
+import { askTwin } from "./twin.ts";
 
 interface Asked {
   readonly kind: "skip" | "batch" | "weights" | "end";
@@ -221,17 +220,7 @@ describe("the Python twin", { skip: missing }, () => {
       return [{ schedule: steps[0]!.before, changes: made, after, batches, branch: Math.floor(end / 2) }];
     });
     assert.ok(questions.length > 60, `${questions.length}`);
-    const { stdout, stderr, status } = spawnSync(command, ["-c", TWIN], {
-      input: JSON.stringify(questions),
-      encoding: "utf8",
-      maxBuffer: 2 ** 26,
-      env: { ...process.env, PYTHONPATH: join(ROOT, "trainer/python"), PYTHONDONTWRITEBYTECODE: "1" },
-    });
-    assert.equal(status, 0, stderr);
-    const answers = stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const answers = askTwin(command, TWIN, questions);
     questions.forEach(({ after, batches, branch }, i) => {
       const plan = openPlan(after);
       assert.deepEqual(answers[i], {

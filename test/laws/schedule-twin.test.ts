@@ -2,13 +2,12 @@
  * Both implementations read the same schedule alike: the Python twin checks random schedules of ours, and gives their batches row by row.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { decidedEnd, openPlan } from "../../samplers/index.ts";
-import { python, ROOT } from "../support.ts";
+import { python } from "../support.ts";
 import { runs, schedulesOf } from "./schedule-runs.ts";
+import { askTwin } from "./twin.ts";
 
 const { command, missing } = python("numpy");
 
@@ -33,17 +32,7 @@ describe("the Python twin", { skip: missing }, () => {
       const batches = [...new Set([0, Math.floor(batch / 2), batch - 1])].filter((k) => k >= 0 && k < batch);
       return { schedule, batches };
     });
-    const { stdout, stderr, status } = spawnSync(command, ["-c", TWIN], {
-      input: JSON.stringify(cases),
-      encoding: "utf8",
-      maxBuffer: 2 ** 26,
-      env: { ...process.env, PYTHONPATH: join(ROOT, "trainer/python"), PYTHONDONTWRITEBYTECODE: "1" },
-    });
-    assert.equal(status, 0, stderr);
-    const answers = stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const answers = askTwin(command, TWIN, cases);
     cases.forEach(({ schedule, batches }, i) => {
       const { batch, final } = decidedEnd(schedule);
       const plan = openPlan(schedule);

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { sha256 } from "../../core/hash.ts";
 import {
-  createRun,
   integerWeights,
   loadPolicy,
   type OwnPolicy,
@@ -20,7 +19,7 @@ import {
   verifyReplay,
 } from "../../samplers/index.ts";
 import { python, ROOT, temporaryFolder } from "../support.ts";
-import { lossReport, tinySchedule, writeTinyShards } from "./tiny.ts";
+import { createTinyRun, lossReport, tinySchedule, writeTinyShards } from "./tiny.ts";
 
 const dir = temporaryFolder();
 const shards = join(dir, "shards");
@@ -128,17 +127,7 @@ describe("a policy of one's own", () => {
   it("acts on a run folder by headrace stage, and the run verifies without it", async () => {
     const schedule = tinySchedule(manifest);
     const run = join(dir, "run");
-    const { rowTokens, batchRows, batches, seed } = schedule.header;
-    const evaluation = { rowTokens, tokensPerDomain: 128 };
-    const record = {
-      format: "headrace-run/1",
-      shards,
-      trainer: "external",
-      rowTokens,
-      batchRows,
-      seed,
-    } as const;
-    await createRun(run, { ...record, batches: batches!, everyBatches: null, lag: 0, evaluation }, schedule);
+    await createTinyRun(run, shards, schedule);
     const report = join(dir, "report.json");
     writeFileSync(report, JSON.stringify(REPORT));
     const stage = (...more: readonly string[]) =>

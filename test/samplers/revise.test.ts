@@ -9,7 +9,6 @@ import {
   addServed,
   beginSchedule,
   branchRun,
-  createRun,
   type LossDrivenPolicy,
   openPlan,
   openSampler,
@@ -25,7 +24,7 @@ import {
   verifyReplay,
 } from "../../samplers/index.ts";
 import { ROOT, temporaryFolder } from "../support.ts";
-import { lossReport, tinyHeader, tinySchedule, writeTinyShards } from "./tiny.ts";
+import { createTinyRun, lossReport, tinyHeader, tinySchedule, writeTinyShards } from "./tiny.ts";
 
 const dir = temporaryFolder();
 const shards = join(dir, "shards");
@@ -38,17 +37,7 @@ before(async () => {
 /** A run folder of 20 batches of 12 rows; `acknowledged` of them are in its served log. */
 async function newRun(schedule: Schedule, acknowledged = 0): Promise<string> {
   const run = join(dir, `run-${runs++}`);
-  const { rowTokens, batchRows, batches, seed } = schedule.header;
-  const evaluation = { rowTokens, tokensPerDomain: 128 };
-  const record = {
-    format: "headrace-run/1",
-    shards,
-    trainer: "external",
-    rowTokens,
-    batchRows,
-    seed,
-  } as const;
-  await createRun(run, { ...record, batches: batches!, everyBatches: null, lag: 0, evaluation }, schedule);
+  await createTinyRun(run, shards, schedule);
   serve(run, schedule, acknowledged);
   return run;
 }

@@ -3,7 +3,13 @@
  */
 import { join } from "node:path";
 import { domainName } from "../../core/domain.ts";
-import { beginSchedule, resolvePolicy, type Schedule, type ScheduleHeader } from "../../samplers/index.ts";
+import {
+  beginSchedule,
+  createRun,
+  resolvePolicy,
+  type Schedule,
+  type ScheduleHeader,
+} from "../../samplers/index.ts";
 import {
   manifestFingerprint,
   openShardWriter,
@@ -165,4 +171,25 @@ async function writeShard(
     scores: [],
   });
   return { ...(await writer.close()), path, split, domain };
+}
+
+/** Makes the run folder of a schedule over tiny shards, as a trainer that headrace does not start would find it. */
+export async function createTinyRun(run: string, shards: string, schedule: Schedule): Promise<void> {
+  const { rowTokens, batchRows, batches, seed } = schedule.header;
+  await createRun(
+    run,
+    {
+      format: "headrace-run/1",
+      shards,
+      trainer: "external",
+      rowTokens,
+      batchRows,
+      seed,
+      batches: batches!,
+      everyBatches: null,
+      lag: 0,
+      evaluation: { rowTokens, tokensPerDomain: 128 },
+    },
+    schedule,
+  );
 }
