@@ -154,7 +154,7 @@ const { command, missing } = python("numpy");
 
 const TWIN = `
 import json, sys
-from headrace.revising import OwnPolicy, own_mix
+from headrace.own_policy import OwnPolicy, own_mix
 from headrace.schedule import parse_schedule
 case = json.load(sys.stdin)
 def weights(state):

@@ -4,6 +4,7 @@ Importing it loads numpy and nothing else; torch is loaded by headrace.train and
 """
 
 from . import loop
+from .batch import Batch
 from .client import Client, connect
 from .errors import HeadraceError
 from .live import live_numbers
@@ -14,7 +15,7 @@ from .metrics import Metrics
 from .plan import Plan, Rows, add_served, rank_positions
 from .reader import ShardReader
 from .reweighting import next_report, reweight
-from .sampler import Batch, Sampler
+from .sampler import Sampler
 from .schedule import Schedule, parse_schedule, read_schedule
 
 __version__ = "0.1.0"

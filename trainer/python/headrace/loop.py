@@ -11,13 +11,14 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy as np
 
+from .batch import Batch
 from .client import Client, StageMessage, Welcome
 from .errors import HeadraceError
 from .evaluate import evaluate, measurable
 from .losses import LossSum, make_report, recorded_report
 from .plan import add_served
 from .reader import ShardReader
-from .sampler import Batch, Sampler
+from .sampler import Sampler
 
 T = TypeVar("T")
 

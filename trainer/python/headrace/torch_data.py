@@ -15,9 +15,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from . import parse
+from .batch import Batch
 from .errors import HeadraceError
 from .mask import LossMask
-from .sampler import Batch, Sampler
+from .sampler import Sampler
 from .schedule import PathLike, Schedule, read_schedule
 from .torch_losses import IGNORED
 

@@ -26,6 +26,7 @@ import torch
 import torch.distributed as distributed
 
 from . import __version__, loop
+from .batch import Batch
 from .client import Client, Welcome, connect
 from .commit import write_whole
 from .errors import HeadraceError
@@ -33,7 +34,6 @@ from .keys import key_of
 from .losses import LossSum
 from .manifest import read_manifest
 from .model_config import read_config, read_shape
-from .sampler import Batch
 from .schedule import read_schedule
 from .torch_group import TorchGroup
 from .torch_llama import Llama, Shape, hidden_of, shape_of

@@ -11,8 +11,9 @@ from headrace.errors import HeadraceError
 from headrace.lock import holding
 from headrace.losses import LossSum, make_report
 from headrace.mixture import PARTS
+from headrace.own_policy import OwnPolicy, load_policy, own_mix
 from headrace.plan import Plan, add_served
-from headrace.revising import OwnPolicy, branch_run, end_at, load_policy, own_mix, resize, revise_run, skip
+from headrace.revising import branch_run, end_at, resize, revise_run, skip
 from headrace.sampler import Sampler
 from headrace.schedule import parse_schedule, read_schedule
 
